@@ -1,0 +1,253 @@
+"""The engine protocol: what the rest of odibi asks of whoever computes. Arguments are judged in front of it, once.
+
+A frame is the engine's own handle for a table of data, lazy or not; nobody else looks into it. To add an engine,
+implement the verbs of `Engine` in a folder of its own and add one line to `odibi/engine/__init__.py`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from odibi.connections.base import BaseConnection, Location
+from odibi.types import Column, DataType
+
+
+class Frame(Protocol):
+    """An engine's handle for data that may not be computed yet."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Names and types; known without computing the data."""
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows where it is known without work, else None."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to read. `options` are in the canonical vocabulary of the format (`odibi.formats`)."""
+
+    connection: BaseConnection
+    path: str
+    format: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, DataType] = field(default_factory=dict)
+    table: str | None = None
+
+    def location(self) -> Location:
+        """Where the data is; may fetch a credential."""
+        return self.connection.location(self.path)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to write, and how. `metadata` goes into the commit of a Delta table."""
+
+    connection: BaseConnection
+    path: str
+    format: str
+    mode: str = "overwrite"
+    partition_by: tuple[str, ...] = ()
+    schema: Mapping[str, DataType] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    table: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def location(self) -> Location:
+        """Where the data goes; may fetch a credential."""
+        return self.connection.location(self.path)
+
+
+@dataclass(frozen=True)
+class Query:
+    """SQL as the user wrote it, and the dialect it is written in (a sqlglot name: `duckdb`, `spark`, …)."""
+
+    text: str
+    dialect: str
+
+
+@dataclass(frozen=True)
+class SqlProblem:
+    """A mistake in a query. `offset` counts characters from 0 in the query's text, None if unknown."""
+
+    message: str
+    hint: str = ""
+    offset: int | None = None
+
+
+@dataclass(frozen=True)
+class SqlAnalysis:
+    """What is known of a query without data. `columns` is None where an input's columns are unknown."""
+
+    problems: tuple[SqlProblem, ...] = ()
+    columns: tuple[Column, ...] | None = None
+    tables: frozenset[str] = frozenset()
+    deterministic: bool = True
+
+
+@dataclass(frozen=True)
+class RowCheck:
+    """A check of single rows: `violation` is SQL, in `dialect`, that is true for a row that breaks it."""
+
+    name: str
+    violation: str
+    columns: tuple[str, ...] = ()
+    dialect: str = "duckdb"
+
+
+@dataclass(frozen=True)
+class UniqueCheck:
+    """The columns together are a key: no combination occurs twice."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NotEmptyCheck:
+    """There is at least one row."""
+
+    name: str = "not_empty"
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SchemaCheck:
+    """Columns that must exist, and their types (`int` stands for any integer). Costs no data."""
+
+    name: str
+    required: tuple[str, ...] = ()
+    types: Mapping[str, DataType] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+
+
+Check = RowCheck | UniqueCheck | NotEmptyCheck | SchemaCheck
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found. `failing_rows` is None where it does not apply; `examples` are the first failing keys."""
+
+    name: str
+    passed: bool
+    failing_rows: int | None = None
+    total_rows: int | None = None
+    message: str = ""
+    examples: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Checks:
+    """The checks of one node and what a failure does (`fail` or `warn`); `examples` bounds the failing rows shown."""
+
+    items: tuple[Check, ...] = ()
+    on_fail: str = "fail"
+    examples: int = 5
+
+
+NO_CHECKS = Checks()
+
+
+@dataclass(frozen=True)
+class WriteReport:
+    """What a write did. `frame` is what was written, to hand on to later nodes. Counts come from the commit."""
+
+    frame: Frame
+    rows: int | None
+    columns: tuple[Column, ...]
+    written: bool = True
+    files: int | None = None
+    bytes: int | None = None
+    partitions: int | None = None
+    version_before: int | None = None
+    version_after: int | None = None
+    schema_changes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+
+
+class Engine(ABC):
+    """Who computes. `name` is the name in YAML, `dialect` its SQL, in sqlglot's words."""
+
+    name: ClassVar[str]
+    dialect: ClassVar[str]
+
+    # -- frames --------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def scan(self, source: Source) -> Frame:
+        """A frame over stored data; reads no more than it must to know the columns."""
+
+    @abstractmethod
+    def query(self, query: Query, inputs: Mapping[str, Frame]) -> tuple[Frame, str]:
+        """The result of a SELECT over the inputs, lazy, and the SQL text as this engine runs it."""
+
+    @abstractmethod
+    def adopt(self, data: Any) -> Frame:
+        """A frame over what a Python function returned. Raises `DataError` when it is no frame."""
+
+    @abstractmethod
+    def native(self, frame: Frame) -> Any:
+        """The frame as users of this engine hold it (a pandas or Spark DataFrame)."""
+
+    @abstractmethod
+    def narwhals(self, frame: Frame, lazy: bool) -> Any:
+        """The frame as a narwhals `LazyFrame` or `DataFrame`."""
+
+    @abstractmethod
+    def keep(self, frame: Frame) -> Frame:
+        """The same data, computed once and held until `release`."""
+
+    @abstractmethod
+    def release(self, frame: Frame) -> None:
+        """Let go of what `keep` held. Frames that hold nothing are ignored."""
+
+    @abstractmethod
+    def sample(self, frame: Frame, rows: int) -> list[dict[str, Any]] | None:
+        """Up to `rows` rows where they cost nothing to get, else None (it never computes a lazy frame)."""
+
+    # -- checks and writes ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def check(self, frame: Frame, checks: Checks) -> tuple[CheckResult, ...]:
+        """Run the checks over a kept frame in one pass."""
+
+    @abstractmethod
+    def save(self, frame: Frame, target: Target, checks: Checks = NO_CHECKS) -> WriteReport:
+        """Cast to the target's types, check, write aside, then commit. Raises `CheckFailed` with the target untouched."""
+
+    # -- before a run --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def analyse(self, query: Query, inputs: Mapping[str, tuple[Column, ...] | None]) -> SqlAnalysis:
+        """What is wrong with a query, and its columns, from the columns of its inputs (None: not known). Moves no data."""
+
+    # -- Delta maintenance ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def delta_history(self, location: Location, limit: int | None) -> list[dict[str, Any]]:
+        """Commits, newest first."""
+
+    @abstractmethod
+    def delta_vacuum(self, location: Location, retention_hours: float, dry_run: bool, enforce: bool) -> dict[str, Any]:
+        """Delete files that no version younger than the retention needs."""
+
+    @abstractmethod
+    def delta_restore(self, location: Location, version: int) -> dict[str, Any]:
+        """Make an old version the newest."""
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """Stop what runs now, from another thread. The default does nothing."""
+
+    def close(self) -> None:
+        """Let go of everything. The default does nothing."""
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the libraries that compute, for the story."""
+        return {}

@@ -1,0 +1,171 @@
+"""One in-memory DuckDB database for an engine, and the frames over it.
+
+A lazy frame is SQL text: it is put as a CTE into the query that uses it, so a pipeline of SQL streams from source to
+table in one query. A kept frame is a table. Queries run on cursors (connections of their own to the same database), so
+nodes run in parallel; `interrupt` stops them all.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import duckdb
+
+from odibi.engine.pandas.types import column_of
+from odibi.types import Column
+
+MAX_DEPTH = 12
+"""Lazy frames over lazy frames, before one is kept: planning time grows with the depth of nested queries."""
+SETTINGS = (
+    "SET TimeZone = 'UTC'",
+    "SET ieee_floating_point_ops = false",  # 1/0 is an error, as in Spark's ANSI mode
+    "SET preserve_insertion_order = false",
+    "SET enable_progress_bar = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+)
+
+
+def quote(name: str) -> str:
+    """An identifier for DuckDB."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A string literal for DuckDB."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True)
+class DuckFrame:
+    """A frame of the pandas engine: `sql` is a SELECT. `table` names what it keeps, `holds` are Python objects that the
+    SQL needs alive (an Arrow table, a pandas frame)."""
+
+    session: Session
+    sql: str
+    depth: int = 0
+    table: str = ""
+    holds: tuple[Held, ...] = ()
+    rows: int | None = None
+    known_columns: tuple[Column, ...] | None = None
+    cheap: bool = False
+    """True where reading it twice costs no more than a copy of it would: stored Parquet, a table, an Arrow table."""
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Names and types, from the binder; the data is not computed."""
+        return self.known_columns if self.known_columns is not None else self.session.describe(self.sql, self)
+
+    @property
+    def lazy(self) -> bool:
+        """True where using the frame computes it."""
+        return not self.cheap
+
+
+class Session:
+    """A DuckDB database and what runs on it."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect()
+        for setting in SETTINGS:
+            self._connection.execute(setting)
+        self._lock = threading.Lock()
+        self._active: set[duckdb.DuckDBPyConnection] = set()
+        self._interrupted = False
+        self._numbers = itertools.count()
+        self._filesystems: set[str] = set()
+
+    @contextmanager
+    def cursor(self, *frames: DuckFrame) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own to the database, in which `frames` can be queried; `interrupt` reaches what runs on it."""
+        cursor = self._connection.cursor()
+        for held in {held.name: held for frame in frames for held in frame.holds}.values():
+            cursor.register(held.name, held.data)  # DuckDB knows a registered object on one connection only
+        with self._lock:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._active.add(cursor)
+        try:
+            yield cursor
+        finally:
+            with self._lock:
+                self._active.discard(cursor)
+            cursor.close()
+
+    def execute(self, sql: str, *frames: DuckFrame) -> list[tuple[Any, ...]]:
+        """Run one statement, which may use the SQL of `frames`, and take all its rows."""
+        with self.cursor(*frames) as cursor:
+            return cursor.execute(sql).fetchall()
+
+    def describe(self, sql: str, *frames: DuckFrame) -> tuple[Column, ...]:
+        """Names and types of a SELECT's columns."""
+        return tuple(column_of(name, native) for name, native, *_ in self.execute(f"DESCRIBE {sql}", *frames))
+
+    def frame(self, sql: str, inputs: Mapping[str, DuckFrame] | None = None, **facts: Any) -> DuckFrame:
+        """A lazy frame over a SELECT; `inputs` are the frames it names."""
+        inputs = inputs or {}
+        depth = 1 + max((frame.depth for frame in inputs.values()), default=0)
+        holds = tuple(held for frame in inputs.values() for held in frame.holds)
+        return DuckFrame(self, with_inputs(sql, inputs), depth=depth, holds=holds, **facts)
+
+    def keep(self, frame: DuckFrame) -> DuckFrame:
+        """Compute a frame once, into a table of the database (DuckDB spills it to disk when memory is short)."""
+        name = self.new_name("kept")
+        ((rows,),) = self.execute(f"CREATE TABLE memory.main.{name} AS {frame.sql}", frame)
+        return DuckFrame(
+            self, f"FROM memory.main.{name}", table=name, rows=rows, known_columns=frame.columns, cheap=True
+        )
+
+    def release(self, frame: DuckFrame) -> None:
+        """Drop what `keep` made."""
+        if frame.table:
+            self.execute(f"DROP TABLE IF EXISTS memory.main.{frame.table}")
+
+    def register(self, data: Any, rows: int | None = None) -> DuckFrame:
+        """A frame over an Arrow table or a pandas frame, which is not copied."""
+        name = self.new_name("given")
+        return DuckFrame(self, f"FROM {name}", holds=(Held(name, data),), rows=rows, cheap=True)
+
+    def new_name(self, prefix: str) -> str:
+        """A name that nothing in this database has."""
+        return f"__odibi_{prefix}_{next(self._numbers)}"
+
+    def interrupt(self) -> None:
+        """Stop every running query and refuse new ones."""
+        with self._lock:
+            self._interrupted = True
+            for cursor in self._active:
+                cursor.interrupt()
+
+    def use_filesystem(self, protocol: str, filesystem: Any) -> None:
+        """Let DuckDB read `protocol://` URLs through an fsspec file system; once a protocol."""
+        with self._lock:
+            if protocol not in self._filesystems:
+                self._connection.register_filesystem(filesystem)
+                self._filesystems.add(protocol)
+
+    def close(self) -> None:
+        """Close the database; frames over it are no longer usable."""
+        self._connection.close()
+
+
+@dataclass(frozen=True)
+class Held:
+    """A Python object that queries use under a name."""
+
+    name: str
+    data: Any = field(repr=False, hash=False, compare=False)
+
+
+def with_inputs(sql: str, inputs: Mapping[str, DuckFrame]) -> str:
+    """The SELECT with its inputs in front as CTEs. A CTE of the same name inside the user's own text shadows them."""
+    if not inputs:
+        return sql
+    ctes = ", ".join(f"{quote(name)} AS ({frame.sql}\n)" for name, frame in inputs.items())
+    return f"WITH {ctes} SELECT * FROM ({sql}\n)"

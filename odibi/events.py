@@ -1,0 +1,242 @@
+"""What happens in a run, as plain values. Observers take events; the story, the CLI and the result are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["completed", "failed", "skipped", "interrupted"]
+
+
+@dataclass(frozen=True)
+class ColumnRecord:
+    """A column as the user reads it."""
+
+    name: str
+    type: str
+
+
+@dataclass
+class StepRecord:
+    """One transform step: `kind` is sql, function or operation; `written` is the text of the file, `run` the text that ran."""
+
+    kind: str
+    written: str
+    run: str | None = None
+    duration: float = 0.0
+    position: str = ""
+
+
+@dataclass(frozen=True)
+class CheckRecord:
+    """One check: status is passed, failed or warned."""
+
+    name: str
+    status: str
+    failing_rows: int | None = None
+    total_rows: int | None = None
+    message: str = ""
+    examples: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class ReadRecord:
+    """Where a node read; `place` is `connection:path`."""
+
+    place: str
+    format: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WriteRecord:
+    """What a node wrote, and the Delta versions around it."""
+
+    place: str
+    format: str
+    mode: str
+    written: bool = True
+    rows: int | None = None
+    files: int | None = None
+    bytes: int | None = None
+    partition_by: Sequence[str] = ()
+    partitions: int | None = None
+    version_before: int | None = None
+    version_after: int | None = None
+    schema_changes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ErrorRecord:
+    """Why a node failed: the class, the message with its next step, and where in the file."""
+
+    type: str
+    message: str
+    step: str = ""
+    position: str = ""
+    cause: str = ""
+    traceback: str = ""
+
+
+@dataclass
+class NodeRecord:
+    """Everything known of one node in one run. `rows` is None where nobody counted: `streamed` says that the rows went
+    straight into the nodes that use them."""
+
+    name: str
+    pipeline: str
+    status: Status = "completed"
+    description: str = ""
+    depends_on: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    started: datetime | None = None
+    duration: float = 0.0
+    rows: int | None = None
+    rows_in: Mapping[str, int | None] = field(default_factory=dict)
+    streamed: bool = False
+    columns: Sequence[ColumnRecord] = ()
+    columns_in: Mapping[str, Sequence[ColumnRecord]] = field(default_factory=dict)
+    sample: Sequence[Mapping[str, Any]] | None = None
+    read: ReadRecord | None = None
+    steps: list[StepRecord] = field(default_factory=list)
+    checks: Sequence[CheckRecord] = ()
+    write: WriteRecord | None = None
+    retries: int = 0
+    warnings: list[str] = field(default_factory=list)
+    error: ErrorRecord | None = None
+    reason: str = ""
+
+    @property
+    def schema(self) -> dict[str, str]:
+        """Column name to type."""
+        return {column.name: column.type for column in self.columns}
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """A node as it stands in the graph, before it runs. `dependents` are not listed: they follow from depends_on."""
+
+    name: str
+    depends_on: Sequence[str]
+    kinds: Sequence[str]
+    description: str = ""
+    source: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Who, where, when and with what: the head of a story."""
+
+    run_id: str
+    started: datetime
+    project: str
+    file: str
+    engine: str
+    description: str = ""
+    version: str = ""
+    owner: str = ""
+    sql_dialect: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    host: str = ""
+    git_commit: str = ""
+    selection: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run begins."""
+
+    run: RunInfo
+    pipelines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class PipelineStarted:
+    """A pipeline begins; `nodes` in file order."""
+
+    pipeline: str
+    nodes: Sequence[NodeInfo]
+    started: datetime
+    description: str = ""
+    layer: str = ""
+
+
+@dataclass(frozen=True)
+class NodeStarted:
+    """A node begins."""
+
+    pipeline: str
+    node: str
+    started: datetime
+
+
+@dataclass(frozen=True)
+class NodeRetried:
+    """A transient error is tried again after `wait` seconds."""
+
+    pipeline: str
+    node: str
+    attempt: int
+    wait: float
+    error: str
+
+
+@dataclass(frozen=True)
+class NodeFinished:
+    """A node ended, was skipped or was interrupted."""
+
+    record: NodeRecord
+
+
+@dataclass(frozen=True)
+class PipelineFinished:
+    """A pipeline ended. `story` is the folder of its story, None when there is none (set by the story's recorder)."""
+
+    pipeline: str
+    status: Status
+    ended: datetime
+    duration: float
+    nodes: Sequence[NodeRecord]
+    warnings: Sequence[str] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StoryWritten:
+    """The story of a pipeline was written; `path` is the folder or the page."""
+
+    pipeline: str
+    path: str
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """The run ended."""
+
+    run: RunInfo
+    status: Status
+    ended: datetime
+    duration: float
+
+
+Event = (
+    RunStarted | PipelineStarted | NodeStarted | NodeRetried | NodeFinished | PipelineFinished | StoryWritten | RunFinished
+)
+Observer = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class StorySettings:
+    """Where stories go and what they may show. `write` stores a text under a relative path and gives the full place."""
+
+    write: Callable[[str, str], str]
+    list_runs: Callable[[str], Sequence[str]]
+    read: Callable[[str], str]
+    max_sample_rows: int = 10
+    mask: Sequence[str] = ()
+    fallback: Path | None = None

@@ -1,0 +1,11 @@
+"""The base of every configuration model: a frozen value in which unknown keys are errors."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Model(BaseModel):
+    """A frozen configuration value. Unknown keys are errors; nothing is guessed from another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=False, protected_namespaces=())
