@@ -1,0 +1,55 @@
+# Needs Python 3.11 or newer and GNU make; everything else goes into .venv.
+# Another Python: `make install PYTHON=python3.12`. One test: `make test ARGS="tests/test_graph.py -k cycle"`.
+
+ifeq ($(OS),Windows_NT)
+  PYTHON ?= py -3
+  BIN := .venv/Scripts
+else
+  PYTHON ?= python3
+  BIN := .venv/bin
+endif
+PY := $(BIN)/python
+EXTRAS := excel,avro,demo,dev
+WORKERS ?= 2
+ARGS ?=
+STAMP := .venv/.installed
+
+.PHONY: help install demo test lint format bench clean
+
+help:
+	@echo "make demo     run the demo pipeline on real data and show its story"
+	@echo "make test     run all tests (ARGS=... goes to pytest, WORKERS=$(WORKERS))"
+	@echo "make lint     ruff, mypy, import-linter"
+	@echo "make format   let ruff mend and format the code"
+	@echo "make bench    measure odibi against the hand-written script"
+	@echo "make install  build .venv (the others do it when it is needed)"
+	@echo "make clean    remove .venv and everything that was built"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml odibi/_version.py
+	$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'odibi needs Python 3.11 or newer, this is ' + sys.version.split()[0] + '; choose another: make install PYTHON=python3.12')"
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	$(PY) -c "import pathlib; pathlib.Path('$(STAMP)').touch()"
+
+demo: install
+	$(PY) -m odibi demo $(ARGS)
+
+test: install
+	$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
+
+lint: install
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(BIN)/lint-imports --no-logo
+
+format: install
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: install
+	$(PY) -m benchmarks $(ARGS)
+
+clean:
+	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', 'build', 'dist', '.pytest_cache', '.mypy_cache', '.ruff_cache', '.import_linter_cache', '.hypothesis')]"
