@@ -121,7 +121,14 @@ class SchemaMismatchError(DataError, TypeError):
 
 
 class CheckFailed(DataError):
-    """At least one check of a node with `on_fail: fail` did not hold. The target is as it was."""
+    """At least one check of a node with `on_fail: fail` did not hold. The target is as it was.
+
+    `results` holds what every check of the node found (`odibi.engine.base.CheckResult`).
+    """
+
+    def __init__(self, message: str, results: Sequence[object] = ()) -> None:
+        self.results = tuple(results)
+        super().__init__(message)
 
 
 class DataNotFoundError(OdibiError, FileNotFoundError):

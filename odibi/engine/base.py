@@ -7,12 +7,16 @@ implement the verbs of `Engine` in a folder of its own and add one line to `odib
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from odibi.connections.base import BaseConnection, Location
+from odibi.errors import ConfigError, Position, Problem, UnknownNameError
+from odibi.retry import is_transient
 from odibi.types import Column, DataType
+
+MODES = ("overwrite", "append", "error", "ignore")
 
 
 class Frame(Protocol):
@@ -175,6 +179,99 @@ class Engine(ABC):
 
     name: ClassVar[str]
     dialect: ClassVar[str]
+    connections: Mapping[str, BaseConnection]
+
+    # -- what users call from Python; arguments are judged here, once ------------------------------------------------------
+
+    def read(
+        self,
+        connection: BaseConnection | str,
+        format: str | None = None,
+        path: str | None = None,
+        table: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Read data as this engine's native frame.
+
+        `format=None`: from the path's suffix, else Delta. Raises `DataNotFoundError` when nothing is there, `ConfigError`
+        for options that the format does not have.
+        """
+        return self.native(self.scan(Source(**self._end(connection, format, path, table, options, "read"))))
+
+    def write(
+        self,
+        df: Any,
+        connection: BaseConnection | str,
+        format: str | None = None,
+        path: str | None = None,
+        table: str | None = None,
+        mode: str = "overwrite",
+        options: Mapping[str, Any] | None = None,
+    ) -> WriteReport:
+        """Write a native frame in one step: the target is the old or the new, never a mixture.
+
+        `mode` is overwrite, append, error or ignore; `options` may hold `partition_by`. Gives rows, columns and Delta versions.
+        """
+        if mode not in MODES:
+            raise UnknownNameError("write mode", mode, MODES)
+        end = self._end(connection, format, path, table, options, "write")
+        partition_by = end["options"].pop("partition_by", ())
+        by = (partition_by,) if isinstance(partition_by, str) else tuple(partition_by)
+        return self.save(self.adopt(df), Target(**end, mode=mode, partition_by=by))
+
+    def execute_sql(self, sql: str, context: Any) -> Any:
+        """The result of a SELECT over the names in `context`, as a native frame. `sql` is in this engine's dialect."""
+        inputs = {name: self.adopt(context.get(name)) for name in context.list_names()}
+        return self.native(self.query(Query(sql, self.dialect), inputs)[0])
+
+    def vacuum_delta(
+        self,
+        connection: BaseConnection | str,
+        path: str,
+        retention_hours: float = 168,
+        dry_run: bool = False,
+        enforce_retention_duration: bool = True,
+    ) -> dict[str, Any]:
+        """Delete files of a Delta table that no version younger than `retention_hours` needs: `{"files_deleted": n, …}`."""
+        location = self._connection(connection).location(path)
+        return self.delta_vacuum(location, retention_hours, dry_run, enforce_retention_duration)
+
+    def get_delta_history(
+        self, connection: BaseConnection | str, path: str, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Commits of a Delta table, newest first: `version`, `timestamp` (UTC), `operation`, `parameters`, `metrics`
+        (snake_case), `user_metadata`."""
+        return self.delta_history(self._connection(connection).location(path), limit)
+
+    def restore_delta(self, connection: BaseConnection | str, path: str, version: int) -> dict[str, Any]:
+        """Make an old version of a Delta table the newest; nothing is lost, the restore is a commit of its own."""
+        return self.delta_restore(self._connection(connection).location(path), version)
+
+    def _connection(self, connection: BaseConnection | str) -> BaseConnection:
+        if isinstance(connection, BaseConnection):
+            return connection
+        if connection not in self.connections:
+            raise UnknownNameError("connection", connection, self.connections)
+        return self.connections[connection]
+
+    def _end(
+        self,
+        connection: BaseConnection | str,
+        format: str | None,
+        path: str | None,
+        table: str | None,
+        options: Mapping[str, Any] | None,
+        side: Literal["read", "write"],
+    ) -> dict[str, Any]:
+        from odibi.formats import format_of, normalise_options
+
+        if path is None:
+            raise ConfigError(f"{side} needs a path" + (": this connection has no catalog, so `table` names nothing" if table else ""))
+        chosen = format_of(path, format)
+        canonical, mistakes = normalise_options(chosen, side, dict(options or {}))
+        if mistakes:
+            raise ConfigError([Problem(Position(), f"options.{key}", text, hint) for key, text, hint in mistakes])
+        return {"connection": self._connection(connection), "path": path, "format": chosen, "options": canonical}
 
     # -- frames --------------------------------------------------------------------------------------------------------
 
@@ -199,12 +296,24 @@ class Engine(ABC):
         """The frame as a narwhals `LazyFrame` or `DataFrame`."""
 
     @abstractmethod
-    def keep(self, frame: Frame) -> Frame:
-        """The same data, computed once and held until `release`."""
+    def operate(self, operation: Any, params: Any, frame: Frame) -> tuple[Frame, str | None]:
+        """The result of a built-in operation (`odibi.transforms.base`) over a frame, and the SQL it runs as."""
 
     @abstractmethod
-    def release(self, frame: Frame) -> None:
-        """Let go of what `keep` held. Frames that hold nothing are ignored."""
+    def call(self, function: Callable[..., Any], context: Any, current: Frame | None, params: Mapping[str, Any]) -> Frame:
+        """Call a transform function with native frames (or narwhals, where it is annotated so) and adopt its result."""
+
+    @abstractmethod
+    def is_lazy(self, frame: Frame) -> bool:
+        """True where using the frame computes it."""
+
+    @abstractmethod
+    def probe(self, frame: Frame) -> bool:
+        """Whether a lazy frame can be computed; only asked after a failure, to tell where it comes from."""
+
+    @abstractmethod
+    def keep(self, frame: Frame) -> Frame:
+        """The same data, computed once and held as long as a frame refers to it."""
 
     @abstractmethod
     def sample(self, frame: Frame, rows: int) -> list[dict[str, Any]] | None:
@@ -244,6 +353,17 @@ class Engine(ABC):
 
     def interrupt(self) -> None:
         """Stop what runs now, from another thread. The default does nothing."""
+
+    def is_interrupt(self, error: BaseException) -> bool:
+        """True for the error by which a query ends after `interrupt`."""
+        return isinstance(error, KeyboardInterrupt)
+
+    def is_transient(self, error: BaseException) -> bool:
+        """True for an I/O error that may be gone at the next try."""
+        return is_transient(error)
+
+    def collect(self) -> None:
+        """Let go of kept data that no frame refers to any more. The default does nothing."""
 
     def close(self) -> None:
         """Let go of everything. The default does nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,13 +45,13 @@ def literal(text: str) -> str:
 
 @dataclass(frozen=True)
 class DuckFrame:
-    """A frame of the pandas engine: `sql` is a SELECT. `table` names what it keeps, `holds` are Python objects that the
-    SQL needs alive (an Arrow table, a pandas frame)."""
+    """A frame of the pandas engine: `sql` is a SELECT. `keeps` are the tables of kept frames it is
+    made of, `holds` the Python objects (an Arrow table, a pandas frame): both live as long as a frame needs them."""
 
     session: Session
     sql: str
     depth: int = 0
-    table: str = ""
+    keeps: tuple[Kept, ...] = ()
     holds: tuple[Held, ...] = ()
     rows: int | None = None
     known_columns: tuple[Column, ...] | None = None
@@ -80,6 +81,7 @@ class Session:
         self._interrupted = False
         self._numbers = itertools.count()
         self._filesystems: set[str] = set()
+        self._unused: list[str] = []
 
     @contextmanager
     def cursor(self, *frames: DuckFrame) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -111,21 +113,24 @@ class Session:
         """A lazy frame over a SELECT; `inputs` are the frames it names."""
         inputs = inputs or {}
         depth = 1 + max((frame.depth for frame in inputs.values()), default=0)
-        holds = tuple(held for frame in inputs.values() for held in frame.holds)
-        return DuckFrame(self, with_inputs(sql, inputs), depth=depth, holds=holds, **facts)
+        holds = tuple(dict.fromkeys(held for frame in inputs.values() for held in frame.holds))
+        keeps = tuple(dict.fromkeys(kept for frame in inputs.values() for kept in frame.keeps))
+        return DuckFrame(self, with_inputs(sql, inputs), depth=depth, holds=holds, keeps=keeps, **facts)
 
     def keep(self, frame: DuckFrame) -> DuckFrame:
         """Compute a frame once, into a table of the database (DuckDB spills it to disk when memory is short)."""
         name = self.new_name("kept")
         ((rows,),) = self.execute(f"CREATE TABLE memory.main.{name} AS {frame.sql}", frame)
+        kept = Kept(name)
+        weakref.finalize(kept, self._unused.append, name).atexit = False
         return DuckFrame(
-            self, f"FROM memory.main.{name}", table=name, rows=rows, known_columns=frame.columns, cheap=True
+            self, f"FROM memory.main.{name}", keeps=(kept,), rows=rows, known_columns=frame.columns, cheap=True
         )
 
-    def release(self, frame: DuckFrame) -> None:
-        """Drop what `keep` made."""
-        if frame.table:
-            self.execute(f"DROP TABLE IF EXISTS memory.main.{frame.table}")
+    def collect(self) -> None:
+        """Drop the tables of kept frames that nothing refers to any more."""
+        while self._unused:
+            self.execute(f"DROP TABLE IF EXISTS memory.main.{self._unused.pop()}")
 
     def register(self, data: Any, rows: int | None = None) -> DuckFrame:
         """A frame over an Arrow table or a pandas frame, which is not copied."""
@@ -153,6 +158,13 @@ class Session:
     def close(self) -> None:
         """Close the database; frames over it are no longer usable."""
         self._connection.close()
+
+
+class Kept:
+    """A table of the database that is dropped once no frame refers to it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,217 @@
+"""The pandas engine: users hold pandas, DuckDB computes, Arrow is the memory, delta-rs commits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import duckdb
+
+from odibi.connections.base import BaseConnection, Location
+from odibi.engine.base import NO_CHECKS, CheckResult, Checks, Engine, Query, Source, SqlAnalysis, Target, WriteReport
+from odibi.engine.pandas import errors
+from odibi.engine.pandas.formats import FORMATS
+from odibi.engine.pandas.session import MAX_DEPTH, DuckFrame, Session
+from odibi.types import Column
+
+
+class PandasEngine(Engine):
+    """Runs on one machine; frames stay lazy or columnar until a Python function asks for pandas.
+
+    >>> from odibi.connections import LocalConnection
+    >>> from odibi.engine import PandasEngine
+    >>> import pandas as pd, tempfile
+    >>> engine, lake = PandasEngine(), LocalConnection(tempfile.mkdtemp())
+    >>> engine.write(pd.DataFrame({"id": [1, 2]}), lake, path="sales").rows
+    2
+    >>> engine.read(lake, path="sales")["id"].tolist()
+    [1, 2]
+    """
+
+    name: ClassVar[str] = "pandas"
+    dialect: ClassVar[str] = "duckdb"
+
+    def __init__(self, connections: Mapping[str, BaseConnection] | None = None) -> None:
+        self.connections = dict(connections or {})
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The DuckDB database, made when first needed."""
+        if self._session is None:
+            self._session = Session()
+        return self._session
+
+    # -- frames --------------------------------------------------------------------------------------------------------
+
+    def scan(self, source: Source) -> DuckFrame:
+        """A frame over stored data."""
+        with self._explained():
+            return FORMATS[source.format].scan(self.session, source)
+
+    def query(self, query: Query, inputs: Mapping[str, Any]) -> tuple[DuckFrame, str]:
+        """The result of a SELECT over the inputs, lazy up to a depth that planning can bear."""
+        text = _statement(query)
+        frame = self.session.frame(text, inputs)
+        with self._explained(frame.sql, query.text if text == query.text else None, inputs):
+            columns = frame.columns
+        if frame.depth > MAX_DEPTH:
+            frame = self.keep(frame)
+        del columns
+        return frame, text
+
+    def adopt(self, data: Any) -> DuckFrame:
+        """A frame over pandas, Arrow, narwhals or polars data."""
+        from odibi.engine.pandas.functions import from_python
+
+        return from_python(self.session, data)
+
+    def native(self, frame: Any) -> Any:
+        """The frame as a pandas DataFrame."""
+        from odibi.engine.pandas.functions import to_pandas
+
+        with self._explained(frame.sql):
+            return to_pandas(self.session, frame)
+
+    def narwhals(self, frame: Any, lazy: bool) -> Any:
+        """The frame as narwhals sees it."""
+        from odibi.engine.pandas.functions import to_narwhals
+
+        with self._explained(frame.sql):
+            return to_narwhals(self.session, frame, lazy)
+
+    def operate(self, operation: Any, params: Any, frame: Any) -> tuple[DuckFrame, str | None]:
+        """The result of a built-in operation."""
+        from odibi.engine.pandas.operations import apply
+
+        with self._explained(frame.sql):
+            return apply(self.session, operation, params, frame)
+
+    def call(self, function: Callable[..., Any], context: Any, current: Any, params: Mapping[str, Any]) -> DuckFrame:
+        """Call a transform function and adopt what it returns."""
+        from odibi.engine.pandas.functions import call
+
+        with self._explained():
+            return call(self.session, function, context, current, params)
+
+    def is_lazy(self, frame: Any) -> bool:
+        """True where using the frame computes it."""
+        return bool(frame.lazy)
+
+    def probe(self, frame: Any) -> bool:
+        """Compute every column of every row and keep nothing."""
+        try:
+            self.session.execute(f"SELECT max(hash(COLUMNS(*))) FROM ({frame.sql}\n)", frame)
+        except duckdb.Error:
+            return False
+        return True
+
+    def keep(self, frame: Any) -> DuckFrame:
+        """Compute the frame once, into a table."""
+        with self._explained(frame.sql):
+            return self.session.keep(frame)
+
+    def collect(self) -> None:
+        """Drop kept tables that no frame refers to any more."""
+        if self._session is not None:
+            self._session.collect()
+
+    def sample(self, frame: Any, rows: int) -> list[dict[str, Any]] | None:
+        """The first rows of a stored or kept frame."""
+        if frame.lazy:
+            return None
+        names = [column.name for column in frame.columns]
+        found = self.session.execute(f"SELECT * FROM ({frame.sql}\n) LIMIT {rows}", frame)
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    # -- checks and writes ---------------------------------------------------------------------------------------------
+
+    def check(self, frame: Any, checks: Checks) -> tuple[CheckResult, ...]:
+        """Run the checks over a frame in one pass."""
+        from odibi.engine.pandas.run_checks import run_checks
+
+        with self._explained(frame.sql):
+            return run_checks(self.session, frame, checks)
+
+    def save(self, frame: Any, target: Target, checks: Checks = NO_CHECKS) -> WriteReport:
+        """Cast, check, write aside, commit."""
+        from odibi.engine.pandas.save import save
+
+        with self._explained(frame.sql):
+            return save(self.session, frame, target, checks)
+
+    # -- before a run --------------------------------------------------------------------------------------------------
+
+    def analyse(self, query: Query, inputs: Mapping[str, tuple[Column, ...] | None]) -> SqlAnalysis:
+        """Mistakes and columns of a query, on empty tables."""
+        from odibi.engine.pandas.analyse import Analyser
+
+        return Analyser().analyse(query, inputs)
+
+    # -- Delta maintenance ---------------------------------------------------------------------------------------------
+
+    def delta_history(self, location: Location, limit: int | None) -> list[dict[str, Any]]:
+        """Commits, newest first."""
+        from odibi.engine.pandas.delta import maintain
+
+        return maintain.history(location, limit)
+
+    def delta_vacuum(self, location: Location, retention_hours: float, dry_run: bool, enforce: bool) -> dict[str, Any]:
+        """Delete files that no young version needs."""
+        from odibi.engine.pandas.delta import maintain
+
+        return maintain.vacuum(location, retention_hours, dry_run, enforce)
+
+    def delta_restore(self, location: Location, version: int) -> dict[str, Any]:
+        """Make an old version the newest."""
+        from odibi.engine.pandas.delta import maintain
+
+        return maintain.restore(location, version)
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """Stop what runs now."""
+        if self._session is not None:
+            self._session.interrupt()
+
+    def is_interrupt(self, error: BaseException) -> bool:
+        """True for the error of a query that `interrupt` stopped."""
+        return super().is_interrupt(error) or errors.is_interrupt(error)
+
+    def is_transient(self, error: BaseException) -> bool:
+        """True for an I/O error that may be gone at the next try."""
+        return super().is_transient(error) or errors.is_transient(error)
+
+    def close(self) -> None:
+        """Close the database."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the libraries that compute."""
+        return {"duckdb": duckdb.__version__}
+
+    @contextmanager
+    def _explained(
+        self, sql: str = "", written: str | None = None, inputs: Mapping[str, Any] | None = None
+    ) -> Iterator[None]:
+        """Turn DuckDB's errors into texts for the user."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if errors.is_interrupt(error):
+                raise
+            columns = {name: frame.columns for name, frame in (inputs or {}).items()}
+            raise errors.explain(error, sql, written, columns) from error
+
+
+def _statement(query: Query) -> str:
+    """The query as DuckDB runs it: translated where it is written in another dialect, without a closing semicolon."""
+    if query.dialect == "duckdb":
+        return query.text.rstrip().removesuffix(";")
+    from odibi.engine.pandas.dialect import translate
+
+    return translate(query.text, query.dialect)

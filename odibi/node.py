@@ -1,0 +1,307 @@
+"""One node: read, transform, check, write; and the record of it.
+
+A frame that nobody asked for yet stays lazy, so what goes wrong in it shows where it is computed: in a later node. The
+trail of the frame (which stages it is made of) is kept, and on a failure the first stage that can not be computed is
+named.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from odibi.context import Context
+from odibi.engine.base import CheckResult, Engine, Frame, WriteReport
+from odibi.errors import (
+    CheckFailed,
+    NodeError,
+    OdibiError,
+    ReadError,
+    SqlError,
+    TransformError,
+    ValidationError,
+    WriteError,
+)
+from odibi.events import CheckRecord, ColumnRecord, ErrorRecord, NodeRecord, ReadRecord, StepRecord, WriteRecord
+from odibi.plan import FunctionStep, Node, OperationStep, SqlStep, Step
+
+STAGE_ERRORS: dict[str, type[NodeError]] = {"read": ReadError, "validation": ValidationError, "write": WriteError}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage that a lazy frame is made of: which node and step, where in the file, and the frame after it."""
+
+    node: str
+    step: str
+    position: str
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a node hands on: its frame, and the stages that are still to be computed when the frame is."""
+
+    frame: Frame
+    trail: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A node and how it is to be run. `users` is how many nodes use its result; `write` is False for nodes that are only
+    needed by others; `sample_rows` bounds what the story shows; `metadata` goes into Delta commits."""
+
+    node: Node
+    users: int = 0
+    write: bool = True
+    sample_rows: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_node(job: Job, inputs: Mapping[str, Result], engine: Engine, record: NodeRecord) -> Result:
+    """Run a node once. Fills `record` as it goes; raises `NodeError` from the cause."""
+    return _Run(job, inputs, engine, record).run()
+
+
+def new_record(node: Node) -> NodeRecord:
+    """The record of a node before anything happened."""
+    read = ReadRecord(_place(node.source), node.source.format, node.source.options) if node.source else None
+    return NodeRecord(
+        name=node.name,
+        pipeline=node.pipeline,
+        description=node.description,
+        depends_on=node.inputs,
+        kinds=node.kinds,
+        started=datetime.now(UTC),
+        read=read,
+    )
+
+
+class _Run:
+    """The state of one node while it runs."""
+
+    def __init__(self, job: Job, inputs: Mapping[str, Result], engine: Engine, record: NodeRecord) -> None:
+        self.job, self.node, self.engine, self.record = job, job.node, engine, record
+        self.inputs = inputs
+        self.trail: tuple[Stage, ...] = tuple(
+            {id(stage): stage for result in inputs.values() for stage in result.trail}.values()
+        )
+        self.record.rows_in = {name: result.frame.rows for name, result in inputs.items()}
+        self.record.steps = []
+
+    def run(self) -> Result:
+        frame = self.start()
+        for number, step in enumerate(self.node.steps):
+            frame = self.step(number, step, frame)
+        if frame is None:  # write-only with nothing before it is refused when the file is checked
+            raise NodeError(f"node {self.node.name!r} has nothing to write", pipeline=self.node.pipeline, node=self.node.name)
+        return self.finish(frame)
+
+    def start(self) -> Frame | None:
+        """The frame a first step may call `current`: the node's own read, else its only input."""
+        if self.node.source is not None:
+            with self.at("read", str(self.node.position)):
+                return self.passed("read", str(self.node.position), self.engine.scan(self.node.source))
+        if len(self.inputs) == 1:
+            return next(iter(self.inputs.values())).frame
+        return None
+
+    def passed(self, step: str, position: str, frame: Frame) -> Frame:
+        """Note a stage that made a lazy frame."""
+        self.trail = (*self.trail, Stage(self.node.name, step, position, frame))
+        return frame
+
+    def step(self, number: int, step: Step, current: Frame | None) -> Frame:
+        began = time.perf_counter()
+        note = StepRecord(step.kind, step.text, position=str(step.place(None)))
+        self.record.steps.append(note)
+        label = f"steps[{number}]"
+        with self.at(label, note.position, step):
+            frame, note.run = self.compute(step, current)
+        note.duration = time.perf_counter() - began
+        if isinstance(step, FunctionStep):
+            self.trail = ()  # computed: what was lazy before it is behind us
+        return self.passed(label, note.position, frame)
+
+    def compute(self, step: Step, current: Frame | None) -> tuple[Frame, str | None]:
+        if isinstance(step, SqlStep):
+            return self.engine.query(step.query, self.visible(current))
+        if isinstance(step, OperationStep):
+            return self.operate(step, current)
+        return self.call(step, current), None
+
+    def visible(self, current: Frame | None) -> dict[str, Frame]:
+        """The names a step sees."""
+        frames = {name: result.frame for name, result in self.inputs.items()}
+        return frames if current is None else {**frames, "current": current}
+
+    def operate(self, step: OperationStep, current: Frame | None) -> tuple[Frame, str | None]:
+        if current is None:
+            raise OdibiError(f"operation {step.name!r} needs one input; give the node one depends_on, or a SQL step before it")
+        return self.engine.operate(step.operation, step.params, current)
+
+    def call(self, step: FunctionStep, current: Frame | None) -> Frame:
+        context = Context(self.engine, {name: result.frame for name, result in self.inputs.items()})
+        return self.engine.call(step.function, context, current, step.params)
+
+    def finish(self, frame: Frame) -> Result:
+        self.record.columns_in = {name: _columns(result.frame) for name, result in self.inputs.items()}
+        target = self.node.target if self.job.write else None
+        if target is not None:
+            target = replace(target, metadata={**target.metadata, **self.job.metadata, "node": self.node.name})
+            with self.at("write", str(self.node.position)):
+                report = self.engine.save(frame, target, self.node.checks)
+            self.note_write(report)
+            frame, self.trail = report.frame, ()
+        elif self.node.checks.items:
+            frame = self.check(frame)
+        elif self.must_keep(frame):
+            frame = self.keep(frame)
+        self.describe(frame)
+        return Result(frame, self.trail)
+
+    def must_keep(self, frame: Frame) -> bool:
+        """Whether the result is computed here: more than one user, none at all, or rows that another computation could
+        not repeat."""
+        if not self.engine.is_lazy(frame):
+            return False
+        return self.node.cache or self.job.users != 1 or not self.node.deterministic
+
+    def keep(self, frame: Frame) -> Frame:
+        with self.at(self.last_step(), str(self.node.position)):
+            kept = self.engine.keep(frame)
+        self.trail = ()
+        return kept
+
+    def check(self, frame: Frame) -> Frame:
+        frame = self.keep(frame) if self.engine.is_lazy(frame) else frame
+        with self.at("validation", str(self.node.position)):
+            results = self.engine.check(frame, self.node.checks)
+            self.note_checks(results)
+            raise_for_checks(results, self.node.checks.on_fail)
+        return frame
+
+    def last_step(self) -> str:
+        return f"steps[{len(self.node.steps) - 1}]" if self.node.steps else "read"
+
+    # -- the record ----------------------------------------------------------------------------------------------------
+
+    def note_checks(self, results: tuple[CheckResult, ...]) -> None:
+        self.record.checks = tuple(_check_record(result, self.node.checks.on_fail) for result in results)
+        if self.node.checks.on_fail == "warn":
+            self.record.warnings += [f"check {r.name} does not hold: {r.message}" for r in results if not r.passed]
+
+    def note_write(self, report: WriteReport) -> None:
+        target = self.node.target
+        assert target is not None  # noqa: S101 - only called after a write
+        self.note_checks(report.checks)
+        self.record.warnings += report.warnings
+        self.record.write = WriteRecord(
+            place=_place(target),
+            format=target.format,
+            mode=target.mode,
+            written=report.written,
+            rows=report.rows,
+            files=report.files,
+            bytes=report.bytes,
+            partition_by=target.partition_by,
+            partitions=report.partitions,
+            version_before=report.version_before,
+            version_after=report.version_after,
+            schema_changes=report.schema_changes,
+        )
+
+    def describe(self, frame: Frame) -> None:
+        self.record.columns = _columns(frame)
+        self.record.rows = frame.rows
+        self.record.streamed = frame.rows is None and self.engine.is_lazy(frame)
+        if self.job.sample_rows:
+            self.record.sample = self.engine.sample(frame, self.job.sample_rows)
+
+    # -- errors --------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def at(self, stage: str, position: str, step: Step | None = None) -> Iterator[None]:
+        """Turn what is raised inside into the node's error, with pipeline, node, step, place and input."""
+        try:
+            yield
+        except CheckFailed as error:
+            self.note_checks(tuple(error.results)  # type: ignore[arg-type])
+            raise self.error(error, stage, position) from error
+        except NodeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one boundary where a failure becomes a node's error
+            if self.engine.is_interrupt(error):
+                raise KeyboardInterrupt from error
+            place = str(step.place(error.offset)) if step is not None and isinstance(error, SqlError) else position
+            found = self.culprit(stage) if not isinstance(error, SqlError) else None
+            if found is not None:
+                raise self.error(error, found.step, found.position or place, found.node) from error
+            raise self.error(error, stage, place) from error
+
+    def culprit(self, stage: str) -> Stage | None:
+        """The first stage of the lazy trail that can not be computed: the failing query was made of all of them."""
+        if stage == "read" or len(self.trail) < 2:  # noqa: PLR2004 - with one stage there is no doubt
+            return None
+        return next((item for item in self.trail if not self.engine.probe(item.frame)), None)
+
+    def error(self, cause: BaseException, stage: str, position: str, node: str = "") -> NodeError:
+        kind = STAGE_ERRORS.get(stage, TransformError)
+        message = str(cause) if isinstance(cause, OdibiError) else f"{type(cause).__name__}: {cause}"
+        if node and node != self.node.name:
+            message = f"in node {node!r}, whose rows are computed here: {message}"
+        given = self.input_text()
+        text = f"{message}\ninput: {given}" if given and kind is TransformError else message
+        return kind(text, pipeline=self.node.pipeline, node=self.node.name, step=stage, position=position)
+
+    def input_text(self) -> str:
+        """What the input looked like: columns, types, and rows where they are known."""
+        return "; ".join(
+            f"{name} ({', '.join(f'{c.name} {c.type_name}' for c in result.frame.columns[:20])}"
+            f"{', …' if len(result.frame.columns) > 20 else ''})"  # noqa: PLR2004
+            f"{f', {result.frame.rows:,} rows' if result.frame.rows is not None else ''}"
+            for name, result in self.inputs.items()
+        )
+
+
+def raise_for_checks(results: tuple[CheckResult, ...], on_fail: str) -> None:
+    """Raise `CheckFailed` when a check with `on_fail: fail` does not hold; it carries all results."""
+    failed = [result for result in results if not result.passed]
+    if failed and on_fail == "fail":
+        lines = "\n".join(f"  - {result.name}: {result.message}" for result in failed)
+        raise CheckFailed(f"{len(failed)} of {len(results)} checks do not hold; nothing was written\n{lines}", results)
+
+
+def error_record(error: NodeError) -> ErrorRecord:
+    """The plain record of a node's failure."""
+    import traceback
+
+    cause = error.__cause__
+    trace = "".join(traceback.format_exception(cause)) if cause is not None else ""
+    return ErrorRecord(
+        type=type(error).__name__,
+        message=str(error),
+        step=error.step,
+        position=error.position,
+        cause=type(cause).__name__ if cause is not None else "",
+        traceback=trace,
+    )
+
+
+def _check_record(result: CheckResult, on_fail: str) -> CheckRecord:
+    status = "passed" if result.passed else ("failed" if on_fail == "fail" else "warned")
+    return CheckRecord(result.name, status, result.failing_rows, result.total_rows, result.message, tuple(result.examples))
+
+
+def _columns(frame: Frame) -> tuple[ColumnRecord, ...]:
+    return tuple(ColumnRecord(column.name, column.type_name) for column in frame.columns)
+
+
+def _place(end: Any) -> str:
+    return f"{end.connection.name}:{end.table or end.path}" if end.connection.name else end.connection.get_path(end.path)
+
+

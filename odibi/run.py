@@ -1,0 +1,376 @@
+"""A run: pipelines one after another, their nodes in parallel as soon as they can start."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from odibi import graph
+from odibi.engine.base import Engine
+from odibi.errors import NodeError, UnknownNameError
+from odibi.events import (
+    ErrorRecord,
+    Event,
+    NodeFinished,
+    NodeInfo,
+    NodeRecord,
+    NodeRetried,
+    NodeStarted,
+    Observer,
+    PipelineFinished,
+    PipelineStarted,
+    RunFinished,
+    RunInfo,
+    RunStarted,
+    Status,
+    StoryWritten,
+)
+from odibi.node import Job, Result, error_record, new_record, run_node
+from odibi.plan import Node, ResolvedPipeline
+from odibi.project import Project
+from odibi.results import PipelineResult, RunResult
+from odibi.retry import NO_RETRY, RetryPolicy, with_retry
+
+MAX_WORKERS = 4
+"""Nodes at once by default: each query uses all cores already, and two big ones at a time need the memory of both."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to run and how. `nodes` empty means all; named nodes are run with what they need, but only they write."""
+
+    pipelines: Sequence[str] = ()
+    nodes: Sequence[str] = ()
+    workers: int | None = None
+    retry: RetryPolicy = NO_RETRY
+    sample_rows: int = 0
+
+    @property
+    def threads(self) -> int:
+        """Nodes at once."""
+        return max(1, self.workers or min(MAX_WORKERS, os.cpu_count() or 1))
+
+
+def run_project(project: Project, engine: Engine, options: RunOptions, observers: Sequence[Observer] = ()) -> RunResult:
+    """Run the selected pipelines of a project.
+
+    Raises `UnknownNameError` for a pipeline or node that is not there, before anything runs. Failures of nodes are in
+    the result, not raised. Ctrl-C ends the run cleanly: the result's status is `interrupted`.
+    """
+    selected = select_pipelines(project, options.pipelines, options.nodes)
+    return _Run(project, engine, options, observers).run(selected)
+
+
+def select_pipelines(project: Project, names: Sequence[str], nodes: Sequence[str]) -> list[ResolvedPipeline]:
+    """The pipelines to run, in file order. Raises `UnknownNameError` for a name that is not there."""
+    by_name = {pipeline.name: pipeline for pipeline in project.pipelines}
+    for name in names:
+        if name not in by_name:
+            raise UnknownNameError("pipeline", name, by_name)
+    chosen = [pipeline for pipeline in project.pipelines if not names or pipeline.name in names]
+    if not nodes:
+        return chosen
+    known = {node.name for pipeline in chosen for node in pipeline.nodes}
+    for name in nodes:
+        if name not in known:
+            raise UnknownNameError("node", name, known)
+    return [pipeline for pipeline in chosen if any(node.name in nodes for node in pipeline.nodes)]
+
+
+class _Run:
+    """One run of some pipelines."""
+
+    def __init__(self, project: Project, engine: Engine, options: RunOptions, observers: Sequence[Observer]) -> None:
+        self.project, self.engine, self.options = project, engine, options
+        self.observers = observers
+        self.stories: dict[str, str] = {}
+        self.info = run_info(project, engine, options)
+
+    def emit(self, event: Event) -> None:
+        """Tell every observer; a story's place is taken down for the result."""
+        if isinstance(event, StoryWritten):
+            self.stories[event.pipeline] = event.path
+        for observer in self.observers:
+            observer(event)
+
+    def run(self, pipelines: Sequence[ResolvedPipeline]) -> RunResult:
+        began = time.perf_counter()
+        results: dict[str, PipelineResult] = {}
+        self.emit(RunStarted(self.info, [pipeline.name for pipeline in pipelines]))
+        for pipeline in pipelines:
+            stopped = any(result.status == "interrupted" for result in results.values())
+            broken = [name for name in pipeline.after if name in results and results[name].status != "completed"]
+            if stopped or broken:
+                reason = "the run was interrupted" if stopped else f"pipeline {broken[0]!r}, whose target it reads, did not complete"
+                results[pipeline.name] = self.skip(pipeline, reason, "interrupted" if stopped else "skipped")
+            else:
+                results[pipeline.name] = self.run_pipeline(pipeline)
+        final = RunResult(results, self.info.run_id)
+        self.emit(RunFinished(self.info, final.status, datetime.now(UTC), time.perf_counter() - began))
+        return final
+
+    def start(self, pipeline: ResolvedPipeline, nodes: Sequence[Node]) -> None:
+        infos = [node_info(node) for node in nodes]
+        self.emit(PipelineStarted(pipeline.name, infos, datetime.now(UTC), pipeline.description, pipeline.layer))
+
+    def skip(self, pipeline: ResolvedPipeline, reason: str, status: Status) -> PipelineResult:
+        self.start(pipeline, pipeline.nodes)
+        records = [skipped(node, reason, "interrupted" if status == "interrupted" else "skipped") for node in pipeline.nodes]
+        for record in records:
+            self.emit(NodeFinished(record))
+        return self.finish(pipeline, status, 0.0, records, reason)
+
+    def run_pipeline(self, pipeline: ResolvedPipeline) -> PipelineResult:
+        began = time.perf_counter()
+        nodes = self.selected_nodes(pipeline)
+        self.start(pipeline, nodes)
+        work = _PipelineRun(self, nodes)
+        records = work.run()
+        states = {record.status for record in records}
+        status: Status = "interrupted" if work.interrupted else "failed" if states - {"completed"} else "completed"
+        return self.finish(pipeline, status, time.perf_counter() - began, records, "")
+
+    def selected_nodes(self, pipeline: ResolvedPipeline) -> list[Node]:
+        if not self.options.nodes:
+            return list(pipeline.nodes)
+        names = [node.name for node in pipeline.nodes if node.name in self.options.nodes]
+        needed = graph.with_needs(names, {node.name: node.inputs for node in pipeline.nodes})
+        return [node for node in pipeline.nodes if node.name in needed]
+
+    def finish(
+        self, pipeline: ResolvedPipeline, status: Status, duration: float, records: Sequence[NodeRecord], reason: str
+    ) -> PipelineResult:
+        warnings = tuple(self.project.warnings)
+        event = PipelineFinished(pipeline.name, status, datetime.now(UTC), duration, records, warnings, reason)
+        self.emit(event)
+        by_name = {record.name: record for record in records}
+        return PipelineResult(
+            pipeline.name, status, duration, by_name, self.stories.get(pipeline.name), warnings, reason
+        )
+
+
+@dataclass
+class _Ended:
+    """What a worker reports: the record, and the result or the exception that ended it."""
+
+    node: str
+    record: NodeRecord
+    result: Result | None = None
+    error: BaseException | None = None
+
+
+@dataclass
+class _PipelineRun:
+    """The nodes of one pipeline at work."""
+
+    run_: _Run
+    nodes: Sequence[Node]
+    interrupted: bool = False
+    records: dict[str, NodeRecord] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.by_name = {node.name: node for node in self.nodes}
+        needs: dict[str, Sequence[str]] = {node.name: node.inputs for node in self.nodes}
+        self.users = graph.dependents(needs)
+        self.waiting_users = {name: len(users) for name, users in self.users.items()}
+        self.progress = graph.Progress(needs)
+        self.ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        self.stop = threading.Event()
+        self.running = 0
+
+    def run(self) -> list[NodeRecord]:
+        """Run until nothing is left; records in file order."""
+        with ThreadPoolExecutor(self.run_.options.threads, thread_name_prefix="odibi") as pool:
+            try:
+                self.submit(pool, self.progress.ready_at_start())
+                while self.running:
+                    self.take(pool, self.ended.get())
+            except KeyboardInterrupt:
+                self.interrupt()
+        self.give_up(self.progress.open, "the run was interrupted", "interrupted")
+        return [self.records[node.name] for node in self.nodes]
+
+    def submit(self, pool: ThreadPoolExecutor, names: Sequence[str]) -> None:
+        for name in names:
+            self.running += 1
+            pool.submit(self.work, self.by_name[name])
+
+    def take(self, pool: ThreadPoolExecutor, ended: _Ended) -> None:
+        """Act on a node that ended: start what became ready, give up what depended on a failure."""
+        self.running -= 1
+        if isinstance(ended.error, KeyboardInterrupt):
+            raise ended.error
+        self.note(ended)
+        self.let_go(ended.node)
+        if ended.result is not None:
+            self.results[ended.node] = ended.result
+            self.submit(pool, self.progress.completed(ended.node))
+        else:
+            reason = f"node {ended.node!r}, which it depends on, failed"
+            self.give_up(self.progress.failed(ended.node), reason, "skipped")
+
+    def note(self, ended: _Ended) -> None:
+        self.records[ended.node] = ended.record
+        self.run_.emit(NodeFinished(ended.record))
+
+    def let_go(self, name: str) -> None:
+        """Drop results that no later node uses, so that their memory is free at once."""
+        for need in set(self.by_name[name].inputs):
+            self.waiting_users[need] -= 1
+            if self.waiting_users[need] == 0 and not self.by_name[need].cache:
+                self.results.pop(need, None)
+        self.run_.engine.collect()
+
+    def interrupt(self) -> None:
+        """Stop what runs, wait for it, and keep what it did before it was stopped."""
+        self.interrupted = True
+        self.stop.set()
+        self.run_.engine.interrupt()
+        while self.running:
+            ended = self.ended.get()
+            self.running -= 1
+            if ended.error is not None:
+                ended.record.status = "interrupted"
+                ended.record.reason = "the run was interrupted"
+                ended.record.error = None
+            self.progress.open.discard(ended.node)
+            self.note(ended)
+
+    def give_up(self, names: Sequence[str] | set[str], reason: str, status: Status) -> None:
+        for node in self.nodes:
+            if node.name in names and node.name not in self.records:
+                record = skipped(node, reason, status)
+                self.records[node.name] = record
+                self.run_.emit(NodeFinished(record))
+
+    # -- in a worker thread --------------------------------------------------------------------------------------------
+
+    def work(self, node: Node) -> None:
+        record = new_record(node)
+        began = time.perf_counter()
+        try:
+            if self.stop.is_set():
+                raise KeyboardInterrupt
+            self.run_.emit(NodeStarted(node.pipeline, node.name, record.started or datetime.now(UTC)))
+            result = self.attempt(node, record)
+            ended = _Ended(node.name, record, result)
+        except NodeError as error:
+            record.status, record.error = "failed", error_record(error)
+            ended = _Ended(node.name, record, error=error)
+        except BaseException as error:  # noqa: BLE001 - a bug of ours must end the run with a report, not hang it
+            record.status, record.error = "failed", bug_record(error)
+            ended = _Ended(node.name, record, error=error)
+        record.duration = time.perf_counter() - began
+        self.ended.put(ended)
+
+    def attempt(self, node: Node, record: NodeRecord) -> Result:
+        """Run the node, again after transient errors."""
+        options = self.run_.options
+        job = Job(
+            node=node,
+            users=len(self.users[node.name]),
+            write=not options.nodes or node.name in options.nodes,
+            sample_rows=options.sample_rows,
+            metadata={"project": self.run_.project.name, "pipeline": node.pipeline, "run_id": self.run_.info.run_id},
+        )
+        inputs = {name: self.results[name] for name in node.inputs}
+
+        def before_wait(attempt: int, wait: float, error: BaseException) -> bool:
+            record.retries = attempt
+            record.warnings.append(f"attempt {attempt} failed ({type(error.__cause__ or error).__name__}), tried again after {wait:g} s")
+            self.run_.emit(NodeRetried(node.pipeline, node.name, attempt, wait, str(error)))
+            return not self.stop.wait(wait)
+
+        return with_retry(
+            lambda: run_node(job, inputs, self.run_.engine, record), options.retry, self.run_.engine.is_transient, before_wait
+        )
+
+
+def skipped(node: Node, reason: str, status: Status) -> NodeRecord:
+    """The record of a node that did not run."""
+    return replace(new_record(node), status=status, reason=reason, started=None)
+
+
+def bug_record(error: BaseException) -> ErrorRecord:
+    """The record of an error that odibi did not expect."""
+    import traceback
+
+    return ErrorRecord(
+        type=type(error).__name__,
+        message=f"{type(error).__name__}: {error}",
+        cause="bug",
+        traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def node_info(node: Node) -> NodeInfo:
+    """A node as the graph shows it."""
+    source = f"{node.source.connection.name}:{node.source.path}" if node.source else ""
+    target = f"{node.target.connection.name}:{node.target.path}" if node.target else ""
+    return NodeInfo(node.name, node.inputs, node.kinds, node.description, source, target)
+
+
+def run_info(project: Project, engine: Engine, options: RunOptions) -> RunInfo:
+    """Who, where, when and with what."""
+    from odibi._version import __version__
+
+    return RunInfo(
+        run_id=secrets.token_hex(4),
+        started=datetime.now(UTC),
+        project=project.name,
+        file=project.file.name,
+        engine=engine.name,
+        description=project.description or "",
+        version=project.version or "",
+        owner=project.owner or "",
+        sql_dialect=project.sql_dialect,
+        versions={"odibi": __version__, "python": platform.python_version(), **engine.versions()},
+        user=_user(),
+        host=platform.node(),
+        git_commit=git_commit(project.file.parent),
+        selection=tuple(options.nodes),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user may have no name; Windows has no pwd module
+        return ""
+
+
+def git_commit(folder: Path) -> str:
+    """The commit checked out around `folder`, read from git's files (a subprocess would cost more than a small run)."""
+    for parent in (folder, *folder.parents):
+        git = parent / ".git"
+        if git.is_dir():
+            return _head(git)
+    return ""
+
+
+def _head(git: Path) -> str:
+    try:
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref: "):
+            return head
+        ref = head.removeprefix("ref: ")
+        loose = git / ref
+        if loose.is_file():
+            return loose.read_text(encoding="utf-8").strip()
+        packed = (git / "packed-refs").read_text(encoding="utf-8").splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(" " + ref)), "")
+    except OSError:
+        return ""
+
+
