@@ -13,6 +13,12 @@ EXTRAS := excel,avro,demo,dev
 WORKERS ?= 2
 ARGS ?=
 STAMP := .venv/.installed
+# uv installs faster where it is there; pip does the same without it.
+ifneq ($(shell command -v uv 2>/dev/null),)
+  INSTALL := uv pip install --quiet --python .venv
+else
+  INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+endif
 
 .PHONY: help install demo test lint format bench clean
 
@@ -28,19 +34,21 @@ help:
 install: $(STAMP)
 
 $(STAMP): pyproject.toml odibi/_version.py
-	$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'odibi needs Python 3.11 or newer, this is ' + sys.version.split()[0] + '; choose another: make install PYTHON=python3.12')"
-	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
-	$(PY) -c "import pathlib; pathlib.Path('$(STAMP)').touch()"
+	@echo "Building .venv; this takes a minute, once"
+	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'odibi needs Python 3.11 or newer, this is ' + sys.version.split()[0] + '; name another: make install PYTHON=python3.12')"
+	@$(PYTHON) -m venv .venv
+	@$(INSTALL) --editable ".[$(EXTRAS)]"
+	@$(PY) -c "import pathlib; pathlib.Path('$(STAMP)').touch()"
 
 demo: install
-	$(PY) -m odibi demo $(ARGS)
+	@$(PY) -m odibi demo $(ARGS)
 
 test: install
 	$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
 
 lint: install
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(BIN)/lint-imports --no-logo
 

@@ -32,11 +32,10 @@ ROOT_ENTRIES = {
     "tests",
 }
 
-# Written in pieces where the pattern would otherwise find itself.
 LEFTOVERS = {
-    "a path of one machine": r"(?<![\w.:/-])/(?:work|root|home|Users)/\w|[A-Z]:\\\\?Users\\",
-    "the host of a package registry": r"pypi\.(?:org|python\.org)|python" r"hosted\.org|repo1?\.maven|registry\.npm" r"js|proxy\.golang",
-    "a leftover marker": r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b",
+    "a path of one machine": r"(?<![\w.:/-])/(?:work|root|home|Users|tmp)/\w|[A-Z]:\\\\?Users\\",
+    "the host of a package registry": r"pypi\.org|pythonhosted\.org|repo1?\.maven|registry\.npmjs|proxy\.golang",
+    "a leftover marker": r"\b(?:TODO|FIXME|XXX|HACK)\b",
     "a conflict marker": r"^(?:<{7}|>{7}) ",
 }
 
