@@ -1,0 +1,315 @@
+"""Write aside, then publish in one step: a reader sees the old data or the new.
+
+A private folder `.odibi-<txn>` beside the target holds what is being written. The living writer holds an OS lock on
+the file `lock` in it, so that any later writer of the target knows litter from work in progress, and sweeps it.
+Behind URLs there are no locks: there the age, which is part of the transaction's name, decides.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from odibi.connections.base import Location
+from odibi.errors import DataError
+from odibi.files.base import STAGE_PREFIX
+from odibi.files.local import LocalFiles
+from odibi.files.lock import Lock, try_lock
+from odibi.files.problems import explained
+from odibi.files.remote import RemoteFiles
+
+Clean = Callable[[str], None]
+"""Takes the id of a transaction that did not end well, and deletes what it left elsewhere."""
+REMOTE_LITTER_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A transaction: `txn` is an id for file names, `path` a private local folder, on the disk of a local target."""
+
+    txn: str
+    path: str
+
+
+def new_txn() -> str:
+    """A new transaction's id: its time and something that no other has."""
+    return f"{int(time.time()):x}-{secrets.token_hex(6)}"
+
+
+def age_of(txn: str) -> float:
+    """Seconds since a transaction began; 0 for a name that is not ours."""
+    with suppress(ValueError):
+        return time.time() - int(txn.split("-", 1)[0], 16)
+    return 0.0
+
+
+@contextmanager
+def staging(location: Location, clean: Clean | None = None) -> Iterator[Stage]:
+    """A private place to write for `location`; swept before, gone afterwards. After an error `clean(txn)` is called.
+
+    Raises `AccessError` when the place can not be made.
+    """
+    sweep(location, clean)
+    opened = _remote_stage if location.local_path is None else _local_stage
+    with opened(location) as stage:
+        try:
+            yield stage
+        except BaseException:
+            if clean is not None:
+                clean(stage.txn)
+            raise
+
+
+@contextmanager
+def _local_stage(location: Location) -> Iterator[Stage]:
+    with explained(location, "write"):
+        folder, lock = _open_stage(location)
+    try:
+        yield Stage(os.path.basename(folder).removeprefix(STAGE_PREFIX), folder)
+    finally:
+        _recover(folder, location.uri)
+        _remove_stage(folder, lock)
+
+
+def _open_stage(location: Location) -> tuple[str, Lock]:
+    """A new folder whose lock we hold. A sweeper may take it from us before we hold the lock: then another."""
+    parent = _stage_parent(location)
+    os.makedirs(parent, exist_ok=True)
+    while True:
+        folder = os.path.join(parent, STAGE_PREFIX + new_txn())
+        os.mkdir(folder)
+        with suppress(FileNotFoundError):
+            lock = try_lock(os.path.join(folder, "lock"))
+            if lock is not None and lock.still_there():
+                _write_text(os.path.join(folder, "target"), _target_name(location))
+                return folder, lock
+            if lock is not None:
+                lock.release()
+
+
+def _stage_parent(location: Location) -> str:
+    """The folder beside the target; inside it where the target is the connection's base."""
+    return location.uri if location.uri == location.root else os.path.dirname(location.uri)
+
+
+def _target_name(location: Location) -> str:
+    return "" if location.uri == location.root else os.path.basename(location.uri)
+
+
+def _remove_stage(folder: str, lock: Lock) -> None:
+    for name in os.listdir(folder):
+        if name != "lock":
+            with suppress(OSError):  # what can not be deleted now is deleted by the next sweep
+                LocalFiles().delete(os.path.join(folder, name))
+    lock.release()  # Windows deletes no open file
+    with suppress(OSError):
+        shutil.rmtree(folder)
+
+
+def sweep(location: Location, clean: Clean | None = None) -> None:
+    """Delete what dead writers of `location` left: their folders, and through `clean(txn)` what else they wrote.
+
+    A folder that a killed writer had moved aside, with nothing in its place yet, is put back.
+    """
+    if location.local_path is None:
+        _sweep_remote(location, clean)
+        return
+    with explained(location, "write"):
+        for entry in _stage_folders(_stage_parent(location)):
+            _sweep_local(entry, location, clean)
+
+
+def _stage_folders(parent: str) -> list[str]:
+    try:
+        with os.scandir(parent) as found:
+            return sorted(entry.path for entry in found if entry.name.startswith(STAGE_PREFIX) and entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _sweep_local(folder: str, location: Location, clean: Clean | None) -> None:
+    try:
+        lock = try_lock(os.path.join(folder, "lock"))
+    except OSError:  # gone meanwhile, or not ours to delete
+        return
+    if lock is None:
+        return
+    target = _read_text(os.path.join(folder, "target"))
+    if target not in (None, _target_name(location)):
+        lock.release()
+        return
+    if target is not None:
+        _recover(folder, location.uri)
+        if clean is not None:
+            clean(os.path.basename(folder).removeprefix(STAGE_PREFIX))
+    _remove_stage(folder, lock)
+
+
+def _recover(folder: str, target: str) -> None:
+    """Put back what was moved aside and not replaced."""
+    old = os.path.join(folder, "old")
+    if os.path.lexists(old) and not os.path.lexists(target):
+        os.rename(old, target)
+
+
+def _write_text(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _read_text(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+# -- behind URLs -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _remote_stage(location: Location) -> Iterator[Stage]:
+    files = RemoteFiles(location.uri, location.storage_options)
+    txn = new_txn()
+    marker = _remote_folder(files, location, txn)
+    with explained(location, "write"), files.open_write(files.join(marker, "target")) as file:
+        file.write(_remote_name(files, location).encode())
+    with tempfile.TemporaryDirectory(prefix="odibi-", ignore_cleanup_errors=True) as folder:
+        yield Stage(txn, folder)
+    with suppress(OSError):
+        files.delete(marker)
+
+
+def _remote_folder(files: RemoteFiles, location: Location, txn: str) -> str:
+    parent = location.uri if location.uri == location.root else files.split(location.uri)[0]
+    return files.join(parent, STAGE_PREFIX + txn)
+
+
+def _remote_name(files: RemoteFiles, location: Location) -> str:
+    return "" if location.uri == location.root else files.split(location.uri)[1]
+
+
+def _sweep_remote(location: Location, clean: Clean | None) -> None:
+    files = RemoteFiles(location.uri, location.storage_options)
+    parent = files.split(_remote_folder(files, location, ""))[0]
+    with explained(location, "write"):
+        for entry in files.entries(parent):
+            txn = entry.name.removeprefix(STAGE_PREFIX)
+            if not entry.name.startswith(STAGE_PREFIX) or age_of(txn) < REMOTE_LITTER_SECONDS:
+                continue
+            if _remote_target(files, entry.path) != _remote_name(files, location):
+                continue
+            if clean is not None:
+                clean(txn)
+            files.delete(entry.path)
+
+
+def _remote_target(files: RemoteFiles, folder: str) -> str | None:
+    try:
+        with files.open_read(files.join(folder, "target")) as file:
+            return file.read().decode()
+    except FileNotFoundError:
+        return None
+
+
+# -- plain files -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def staged(location: Location, folder: bool = False, suffixes: tuple[str, ...] = ()) -> Iterator[str]:
+    """A local path to write a file to (with `folder`: an empty folder to write files into), published on success.
+
+    An existing folder is replaced only where all it holds are data files whose names end in one of `suffixes` (empty:
+    any). Raises `DataError` where something else is in the way, `AccessError` where publishing is refused; then, as after any
+    error inside, the target is as it was.
+    """
+    check_replaceable(location, folder, suffixes)
+    with _room(location) as stage:
+        path = os.path.join(stage.path, "new", os.path.basename(location.uri.rstrip("/")) if not folder else "")
+        os.makedirs(os.path.dirname(path))
+        path = path.rstrip(os.sep)
+        yield path
+        with explained(location, "write"):
+            if location.local_path is None:
+                _publish_remote(location, path, stage.txn)
+            else:
+                _publish_local(location.uri, path, stage.path)
+
+
+@contextmanager
+def _room(location: Location) -> Iterator[Stage]:
+    """A stage; where an upload replaces the target in one step a temporary folder is enough."""
+    if location.local_path is None and RemoteFiles(location.uri, location.storage_options).puts_in_one_step:
+        with tempfile.TemporaryDirectory(prefix="odibi-", ignore_cleanup_errors=True) as folder:
+            yield Stage(new_txn(), folder)
+    else:
+        with staging(location) as stage:
+            yield stage
+
+
+def check_replaceable(location: Location, folder: bool = False, suffixes: tuple[str, ...] = ()) -> None:
+    """Raise `DataError` where a plain file (or folder of files) can not be put in the place of what is there."""
+    from odibi.files import files_for
+
+    files = files_for(location)
+    if location.uri == location.root:
+        raise DataError(f"{location.display or location.uri}: the path is the connection's base; name a file below it")
+    kind = files.kind(location.uri)
+    if location.local_path is None and (folder or kind == "folder"):
+        raise DataError(
+            f"{location.display}: a folder of files can not be replaced in one step on an object store; "
+            "write a single file (no partition_by, a path that is no folder yet), or a Delta table (format: delta)"
+        )
+    if kind != "folder":
+        return
+    if files.exists(files.join(location.uri, "_delta_log")):
+        raise DataError(f"{location.display} is a Delta table; write it with format: delta, or choose another path")
+    foreign = [path for path in files.walk(location.uri) if suffixes and not path.lower().endswith(suffixes)]
+    if foreign:
+        raise DataError(
+            f"{location.display} is a folder that holds other files ({os.path.relpath(foreign[0], location.uri)}, …) "
+            "and is not replaced; choose another path, or delete the folder yourself"
+        )
+
+
+def _publish_local(target: str, new: str, stage: str) -> None:
+    _sync(new)
+    if os.path.isdir(target) and not os.path.islink(target):
+        os.rename(target, os.path.join(stage, "old"))
+    elif os.path.isdir(new) and os.path.lexists(target):
+        os.rename(target, os.path.join(stage, "old"))  # a folder can not be renamed over a file
+    os.replace(new, target)
+    _sync_folder(os.path.dirname(target))
+
+
+def _publish_remote(location: Location, new: str, txn: str) -> None:
+    files = RemoteFiles(location.uri, location.storage_options)
+    if files.puts_in_one_step:
+        files.upload(new, location.uri)
+        return
+    aside = files.join(_remote_folder(files, location, txn), "new")
+    files.upload(new, aside)
+    files.move(aside, location.uri)
+
+
+def _sync(path: str) -> None:
+    """Bring a file, or the files of a folder, to the disk: a rename must not overtake the content in a power cut."""
+    for each in [path] if os.path.isfile(path) else LocalFiles().walk(path):
+        with open(each, "rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _sync_folder(path: str) -> None:
+    with suppress(OSError):  # Windows opens no folders; some network disks refuse
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
