@@ -62,6 +62,14 @@ class Registry(Mapping[str, Any]):
         """Register an object (or `"module:attribute"`) for this process; used by tests and by `odibi.testing`."""
         self._targets[name] = target
 
+    def registered(self, name: str) -> Any | None:
+        """What `name` stands for in this process, an object or `"module:attribute"`; imports nothing, asks no entry point."""
+        return self._targets.get(name)
+
+    def loaded(self) -> tuple[str, ...]:
+        """The names that are known without asking entry points."""
+        return tuple(self._targets)
+
     def remove(self, name: str) -> None:
         """Take a registered name back; unknown names are ignored."""
         self._targets.pop(name, None)
