@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from odibi.context import Context
-from odibi.engine.base import CheckResult, Engine, Frame, WriteReport
+from odibi.engine.base import CheckResult, Engine, Frame, WriteReport, raise_for_checks
 from odibi.errors import (
     CheckFailed,
     NodeError,
@@ -266,14 +266,6 @@ class _Run:
             f"{f', {result.frame.rows:,} rows' if result.frame.rows is not None else ''}"
             for name, result in self.inputs.items()
         )
-
-
-def raise_for_checks(results: tuple[CheckResult, ...], on_fail: str) -> None:
-    """Raise `CheckFailed` when a check with `on_fail: fail` does not hold; it carries all results."""
-    failed = [result for result in results if not result.passed]
-    if failed and on_fail == "fail":
-        lines = "\n".join(f"  - {result.name}: {result.message}" for result in failed)
-        raise CheckFailed(f"{len(failed)} of {len(results)} checks do not hold; nothing was written\n{lines}", results)
 
 
 def error_record(error: NodeError) -> ErrorRecord:

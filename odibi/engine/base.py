@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 from odibi.connections.base import BaseConnection, Location
-from odibi.errors import ConfigError, Position, Problem, UnknownNameError
+from odibi.errors import CheckFailed, ConfigError, Position, Problem, UnknownNameError
 from odibi.retry import is_transient
 from odibi.types import Column, DataType
 
@@ -154,6 +154,14 @@ class Checks:
 
 
 NO_CHECKS = Checks()
+
+
+def raise_for_checks(results: Sequence[CheckResult], on_fail: str) -> None:
+    """Raise `CheckFailed`, with all results, when a check of a node with `on_fail: fail` does not hold."""
+    failed = [result for result in results if not result.passed]
+    if failed and on_fail == "fail":
+        lines = "\n".join(f"  - {result.name}: {result.message}" for result in failed)
+        raise CheckFailed(f"{len(failed)} of {len(results)} checks do not hold; nothing was written\n{lines}", results)
 
 
 @dataclass(frozen=True)
