@@ -40,7 +40,7 @@ MAX_INCLUDE_DEPTH = 30
 MAX_SYNTAX_MISTAKES = 20
 MERGED_KEYS = ("connections", "pipelines", "transforms")
 
-_UNREADABLE = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNREADABLE = re.compile("[\\0-\\x08\\v\\f\\x0e-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufeff\\ufffe\\uffff]")
 _NAME_KEYS = {"pipelines": "pipeline", "nodes": "name"}
 _WIDE_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\0\0\xfe\xff": "UTF-32"}
 

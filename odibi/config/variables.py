@@ -20,15 +20,12 @@ MAX_FILLED_CHARACTERS = 16_000_000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TOKEN = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\})?")
-_ENV_LINE = re.compile(
-    r"""(?: [ \t]*(?:export[ \t]+)?(?P<name>[^\s=\#'"]+)[ \t]*
+_ENV_LINE = r"""(?: [ \t]*(?:export[ \t]+)?(?P<name>[^\s=\#'"]+)[ \t]*
             (?:=(?P<gap>[ \t]*)(?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>[^'"\r\n][^\r\n]*)|)
             )?[ \t]*(?:\#[^\r\n]*)?
           | (?P<skip>[ \t]*(?:\#[^\r\n]*)?)
           | (?P<bad>[^\r\n]+)
-        )(?:\r\n|\n|\r|\Z)""",
-    re.VERBOSE | re.DOTALL,
-)
+        )(?:\r\n|\n|\r|\Z)"""
 _ENV_ESCAPE = re.compile(r'\\([nrt"\\$])')
 _ENV_COMMENT = re.compile(r"[ \t]#")
 _BREAK = re.compile(r"\r\n|\n|\r")
@@ -228,13 +225,14 @@ def read_env_file(path: Path) -> tuple[dict[str, str], list[Problem]]:
 def parse_env(text: str, path: Path) -> tuple[dict[str, str], list[Problem]]:
     """Parse `NAME=value` lines, with comments and `export`.
 
-    Single quotes keep a text as it is, double quotes know the escapes `\\n \\r \\t \\" \\\\ \\$`. Quoted values may span lines. Nothing is interpolated. The last of several lines for one name wins, and a name
-    without `=` says nothing. Messages never show a value.
+    Single quotes keep a text as it is, double quotes know the escapes `\\n \\r \\t \\" \\\\ \\$`; quoted values may
+    span lines. Nothing is interpolated. The last of several lines for one name wins, and a name without `=` says
+    nothing. Messages never show a value.
     """
     values: dict[str, str] = {}
     problems: list[Problem] = []
     line = 1
-    for match in _ENV_LINE.finditer(text):
+    for match in re.finditer(_ENV_LINE, text, re.VERBOSE | re.DOTALL):
         if match["bad"] and len(problems) < MAX_ENV_PROBLEMS:
             problems.append(Problem(Position(path, line, 1), "", "is no NAME=value line", "check its name and quotes"))
         elif match["gap"] is not None:

@@ -98,4 +98,5 @@ def _decode(token: str, style: str) -> str:
         return token
     if token[1] in "\r\n":
         return "\n" * (len(_BREAK.findall(token)) - 1)
-    return chr(int(token[2:], 16)) if token[1] in "xuU" else _ESCAPES.get(token[1], token)
+    digits = token[2:]
+    return chr(int(digits, 16)) if digits else _ESCAPES.get(token[1], token)
