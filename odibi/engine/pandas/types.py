@@ -16,7 +16,9 @@ SIMPLE = {
 """DuckDB types that are the same thing under another name."""
 _NATIVE = {ours: theirs for theirs, ours in SIMPLE.items()} | {"timestamp": "TIMESTAMPTZ"}
 _DATA_TYPES = {theirs: DataType(ours) for theirs, ours in SIMPLE.items()}
-_TOKEN = re.compile(r"""\s*(?:"(?P<quoted>(?:[^"]|"")*)"|'(?P<string>(?:[^']|'')*)'|(?P<word>\w+)|(?P<sign>[(),\[\]]))""")
+_TOKEN = re.compile(
+    r"""\s*(?:"(?P<quoted>(?:[^"]|"")*)"|'(?P<string>(?:[^']|'')*)'|(?P<word>\w+)|(?P<sign>[(),\[\]]))"""
+)
 _NAMED = ("STRUCT", "UNION")
 
 
@@ -110,7 +112,8 @@ class _Reader:
             words.append(self.take()[1])  # TIMESTAMP WITH TIME ZONE
         found = self.arguments(" ".join(words).upper()) if self.accept("(") else Native(" ".join(words).upper())
         while self.accept("["):
-            found = Native("LIST", children=(found,)) if self.peek("]") else Native("ARRAY", (int(self.take()[1]),), (found,))
+            length = () if self.peek("]") else (int(self.take()[1]),)
+            found = Native("ARRAY" if length else "LIST", length, (found,))
             self.accept("]")
         return found
 
