@@ -230,7 +230,7 @@ class _Run:
         try:
             yield
         except CheckFailed as error:
-            self.note_checks(tuple(error.results)  # type: ignore[arg-type])
+            self.note_checks(error.results)  # type: ignore[arg-type]
             raise self.error(error, stage, position) from error
         except NodeError:
             raise
