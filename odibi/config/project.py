@@ -13,52 +13,62 @@ from odibi.model import Model
 class PipelineConfig(Model):
     """A list of nodes that run together."""
 
-    pipeline: str
-    description: str | None = None
-    layer: str | None = None
-    nodes: list[NodeConfig]
+    pipeline: str = Field(min_length=1, description="Name of the pipeline")
+    description: str | None = Field(None, description="What the pipeline is for; shown in the story")
+    layer: str | None = Field(None, description="bronze, silver, gold, or any name of yours; shown in the story")
+    nodes: list[NodeConfig] = Field(description="The nodes; they run as soon as what they depend on is done")
 
 
 class StoryConfig(Model):
     """Where the stories of runs go, and what they may show."""
 
-    connection: str | None = Field(None, description="default: the folder .odibi/stories beside the file")
-    path: str = "stories/"
-    max_sample_rows: int = Field(10, ge=0, le=1000)
-    auto_generate: bool = True
+    connection: str | None = Field(
+        None, description="Connection the stories are written to; default: .odibi/stories beside the file"
+    )
+    path: str = Field("stories/", description="Folder of the stories, relative to the connection")
+    max_sample_rows: int = Field(10, ge=0, le=1000, description="Rows of each node that a story may show")
+    auto_generate: bool = Field(True, description="Write a story after every run")
     mask: list[str] = Field(default_factory=list, description="Columns whose values are never shown")
 
 
 class RetryConfig(Model):
     """How transient I/O errors are tried again."""
 
-    enabled: bool = True
-    max_attempts: int = Field(3, ge=1, le=20)
-    backoff: Literal["exponential", "linear", "constant"] = "exponential"
-    backoff_seconds: float = Field(1, ge=0, le=600)
+    enabled: bool = Field(True, description="Try transient I/O errors again")
+    max_attempts: int = Field(3, ge=1, le=20, description="Attempts in all, the first included")
+    backoff: Literal["exponential", "linear", "constant"] = Field(
+        "exponential", description="How the wait grows from attempt to attempt"
+    )
+    backoff_seconds: float = Field(1, ge=0, le=600, description="Seconds to wait before the second attempt")
 
 
 class LoggingConfig(Model):
     """What is logged, and how."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    structured: bool = False
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least level that is logged")
+    structured: bool = Field(False, description="One JSON object a line instead of text")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Keys added to every structured line")
 
 
 class ProjectConfig(Model):
     """One project file. Connections are checked by the connection type's own model."""
 
-    project: str | None = Field(None, description="default: the file's name")
-    description: str | None = None
-    version: str | None = None
-    owner: str | None = None
-    include: list[str] = Field(default_factory=list)
-    engine: str = "pandas"
+    project: str | None = Field(None, description="Name of the project; default: the file's name")
+    description: str | None = Field(None, description="What the project is for; shown in the story")
+    version: str | None = Field(None, description="Version of the project, as text; shown in the story")
+    owner: str | None = Field(None, description="Who answers for the project; shown in the story")
+    include: list[str] = Field(
+        default_factory=list, description="Files that connections, pipelines and transforms are taken from"
+    )
+    engine: str = Field("pandas", description="Who computes; `odibi run --engine` overrides it")
     sql_dialect: str | None = Field(None, description="Dialect of the SQL in this file; default: that of its engine")
-    transforms: list[str] = Field(default_factory=list)
-    connections: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    story: StoryConfig = Field(default_factory=StoryConfig)
-    retry: RetryConfig = Field(default_factory=RetryConfig)
-    logging: LoggingConfig = Field(default_factory=LoggingConfig)
-    pipelines: list[PipelineConfig] = Field(default_factory=list)
+    transforms: list[str] = Field(
+        default_factory=list, description="Python files (relative to this file) or modules with @transform functions"
+    )
+    connections: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Where data is, by name")
+    story: StoryConfig = Field(default_factory=StoryConfig, description="The report of every run")
+    retry: RetryConfig = Field(default_factory=RetryConfig, description="How transient I/O errors are tried again")
+    logging: LoggingConfig = Field(default_factory=LoggingConfig, description="What is logged, and how")
+    pipelines: list[PipelineConfig] = Field(
+        default_factory=list, description="The pipelines; they run one after another, in this order"
+    )
