@@ -1,21 +1,92 @@
-"""The one way of a write: cast to the target's types, check, write aside, then commit."""
+"""The one way of a write: cast to the target's types, check, write aside, then commit.
+
+Delta tables are written in `odibi.engine.pandas.delta`; here is what plain files need. They are written to a private place
+beside the target and renamed over it, so a failed check or write leaves the target untouched.
+"""
 
 from __future__ import annotations
 
-from odibi.engine.base import CheckResult, Checks, Target, WriteReport
+
+from odibi.connections.base import Location
+from odibi.engine.base import CheckResult, Checks, Source, Target, WriteReport, raise_for_checks
 from odibi.engine.pandas.cast import plan_cast
 from odibi.engine.pandas.formats import FORMATS
-from odibi.engine.pandas.run_checks import run_checks
 from odibi.engine.pandas.session import DuckFrame, Session
-from odibi.errors import CheckFailed, TargetExistsError
-from odibi.files import files_for
+from odibi.errors import DataError, TargetExistsError
+from odibi.files import files_for, staged
+from odibi.formats import FORMATS as VOCABULARY
+
+
+def save(session: Session, frame: DuckFrame, target: Target, checks: Checks) -> WriteReport:
+    """Write a frame to its target. Raises `CheckFailed` with the target untouched, `TargetExistsError` for mode `error`."""
+    if target.format == "delta":
+        from odibi.engine.pandas.delta import save as save_delta
+
+        return save_delta(session, frame, target, checks, lambda written: checked(session, written, checks))
+    return _save_files(session, frame, target, checks)
 
 
 def checked(session: Session, frame: DuckFrame, checks: Checks) -> tuple[CheckResult, ...]:
     """Run the checks; raises `CheckFailed`, with all results, when one with `on_fail: fail` does not hold."""
+    if not checks.items:
+        return ()
+    from odibi.engine.pandas.run_checks import run_checks
+
     results = run_checks(session, frame, checks)
-    failed = [result for result in results if not result.passed]
-    if failed and checks.on_fail == "fail":
-        lines = "\n".join(f"  - {result.name}: {result.message}" for result in failed)
-        raise CheckFailed(f"{len(failed)} of {len(results)} checks do not hold; nothing was written\n{lines}", results)
+    raise_for_checks(results, checks.on_fail)
     return results
+
+
+def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Checks) -> WriteReport:
+    location = target.location()
+    exists = files_for(location).exists(location.uri)
+    if exists and target.mode == "error":
+        raise TargetExistsError(f"{location.display} exists and the mode is error; use mode overwrite or append, or another path")
+    if exists and target.mode == "ignore":
+        return WriteReport(frame, frame.rows, frame.columns, written=False)
+    old = _existing(session, target) if exists and target.mode == "append" else None
+    plan = plan_cast(frame.columns, target.schema, old.columns if old else None, target.mode)
+    if frame.lazy and (checks.items or target.reused):  # it is used more than once: compute it once
+        frame = session.keep(frame)
+    results = checked(session, frame, checks)
+    cast = session.frame(plan.apply("SELECT * FROM new"), {"new": frame}, known_columns=plan.columns, cheap=frame.cheap)
+    rows = _write(session, cast, old, target, location)
+    files = files_for(location)
+    written = [location.uri] if files.kind(location.uri) == "file" else list(files.walk(location.uri))
+    return WriteReport(
+        frame=cast,
+        rows=rows,
+        columns=plan.columns,
+        files=len(written),
+        bytes=sum(files.size(path) for path in written),
+        schema_changes=plan.changes,
+        warnings=plan.warnings,
+        checks=results,
+    )
+
+
+def _existing(session: Session, target: Target) -> DuckFrame:
+    """What the target holds, read with the options that it is written with."""
+    readable = VOCABULARY[target.format].read
+    options = {name: value for name, value in target.options.items() if name in readable}
+    return FORMATS[target.format].scan(session, Source(target.connection, target.path, target.format, options, target.schema))
+
+
+def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Target, location: Location) -> int:
+    """Write aside and publish; gives the number of new rows. An append writes the old rows again, before the new ones."""
+    whole = cast
+    if old is not None:
+        whole = session.frame("SELECT * FROM old UNION ALL BY NAME SELECT * FROM new", {"old": old, "new": cast})
+    format = VOCABULARY[target.format]
+    if target.partition_by and not format.partitionable:
+        raise DataError(f"format {target.format} can not be partitioned; leave partition_by out, or write a Delta table")
+    with staged(location, folder=bool(target.partition_by), suffixes=format.suffixes) as path:
+        rows = FORMATS[target.format].write(session, whole, target, path)
+    return rows - _count(session, old) if old is not None else rows
+
+
+def _count(session: Session, frame: DuckFrame) -> int:
+    ((rows,),) = session.execute(f"SELECT count(*) FROM ({frame.sql}\n)", frame)
+    return int(rows)
+
+
