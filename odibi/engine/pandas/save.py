@@ -46,10 +46,10 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
         return WriteReport(frame, frame.rows, frame.columns, written=False)
     old = _existing(session, target) if exists and target.mode == "append" else None
     plan = plan_cast(frame.columns, target.schema, old.columns if old else None, target.mode)
-    if frame.lazy and (checks.items or target.reused):  # it is used more than once: compute it once
+    if frame.lazy and (checks.items or target.reused or old):  # it is used more than once: compute it once
         frame = session.keep(frame)
     results = checked(session, frame, checks)
-    cast = session.frame(plan.apply("SELECT * FROM new"), {"new": frame}, known_columns=plan.columns, cheap=frame.cheap)
+    cast = session.frame(plan.apply("SELECT * FROM new"), {"new": frame}, known_columns=plan.columns, rows=frame.rows, cheap=frame.cheap)
     rows = _write(session, cast, old, target, location)
     files = files_for(location)
     written = [location.uri] if files.kind(location.uri) == "file" else list(files.walk(location.uri))
@@ -82,7 +82,7 @@ def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Tar
         raise DataError(f"format {target.format} can not be partitioned; leave partition_by out, or write a Delta table")
     with staged(location, folder=bool(target.partition_by), suffixes=format.suffixes) as path:
         rows = FORMATS[target.format].write(session, whole, target, path)
-    return rows - _count(session, old) if old is not None else rows
+    return rows if old is None else cast.rows if cast.rows is not None else _count(session, cast)
 
 
 def _count(session: Session, frame: DuckFrame) -> int:
