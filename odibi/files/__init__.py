@@ -1,8 +1,8 @@
 """The one layer through which odibi touches files: native for local paths, any fsspec file system else.
 
 `files_for(location)` gives the verbs (kind, listdir, walk, glob, open, size, delete), `expand(location)` the data files
-of a file, folder or glob, `staged` and `staging` a private place to write that is published in one step, `sweep` removes
-what killed writers left.
+of a file, folder or glob, `staged` and `staging` a private place to write that is published in one step, `sweep`
+removes what killed writers left.
 """
 
 from __future__ import annotations

@@ -227,8 +227,8 @@ def staged(location: Location, folder: bool = False, suffixes: tuple[str, ...] =
     """A local path to write a file to (with `folder`: an empty folder to write files into), published on success.
 
     An existing folder is replaced only where all it holds are data files whose names end in one of `suffixes` (empty:
-    any). Raises `DataError` where something else is in the way, `AccessError` where publishing is refused; then, as after any
-    error inside, the target is as it was.
+    any). Raises `DataError` where something else is in the way, `AccessError` where publishing is refused; then, as
+    after any error inside, the target is as it was.
     """
     check_replaceable(location, folder, suffixes)
     with _room(location) as stage:
