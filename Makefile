@@ -57,7 +57,7 @@ format: install
 	$(PY) -m ruff format .
 
 bench: install
-	$(PY) -m benchmarks $(ARGS)
+	$(PY) benchmarks/medallion.py $(ARGS)
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', 'build', 'dist', '.pytest_cache', '.mypy_cache', '.ruff_cache', '.import_linter_cache', '.hypothesis')]"

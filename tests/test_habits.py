@@ -35,7 +35,7 @@ ROOT_ENTRIES = {
 LEFTOVERS = {
     "a path of one machine": r"(?<![\w.:/-])/(?:work|root|home|Users|tmp)/\w|[A-Z]:\\\\?Users\\",
     "the host of a package registry": r"pypi\.org|pythonhosted\.org|repo1?\.maven|registry\.npmjs|proxy\.golang",
-    "a leftover marker": r"\b(?:TODO|FIXME|XXX|HACK)\b",
+    "a leftover marker": r"\b(?:TODO|FIXME|HACK)\b",
     "a conflict marker": r"^(?:<{7}|>{7}) ",
 }
 
