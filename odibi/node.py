@@ -152,7 +152,8 @@ class _Run:
         self.record.columns_in = {name: _columns(result.frame) for name, result in self.inputs.items()}
         target = self.node.target if self.job.write else None
         if target is not None:
-            target = replace(target, metadata={**target.metadata, **self.job.metadata, "node": self.node.name})
+            metadata = {**target.metadata, **self.job.metadata, "node": self.node.name}
+            target = replace(target, metadata=metadata, reused=self.job.users > 0)
             with self.at("write", str(self.node.position)):
                 report = self.engine.save(frame, target, self.node.checks)
             self.note_write(report)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from odibi.engine import ENGINES
 from odibi.engine.base import Engine
@@ -74,17 +73,15 @@ class Pipeline:
         )
         used = engine or self.engine()
         try:
-            return run_project(self.project, used, options, observers=[*observers, *self._recorders()])
+            return run_project(self.project, used, options, observers, self._recorder if story.auto_generate else None)
         finally:
             if engine is None:
                 used.close()
 
-    def _recorders(self) -> list[Any]:
-        if not self.project.story.auto_generate:
-            return []
+    def _recorder(self, emit: Observer) -> Observer:
         from odibi.stories import recorder_for
 
-        return [recorder_for(self.project)]
+        return recorder_for(self.project, emit)
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.project.name!r}: {', '.join(self.names) or 'no pipelines'}>"

@@ -9,7 +9,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -61,14 +61,20 @@ class RunOptions:
         return max(1, self.workers or min(MAX_WORKERS, os.cpu_count() or 1))
 
 
-def run_project(project: Project, engine: Engine, options: RunOptions, observers: Sequence[Observer] = ()) -> RunResult:
-    """Run the selected pipelines of a project.
+def run_project(
+    project: Project,
+    engine: Engine,
+    options: RunOptions,
+    observers: Sequence[Observer] = (),
+    recorder: Callable[[Observer], Observer] | None = None,
+) -> RunResult:
+    """Run the selected pipelines of a project. `recorder(emit)` makes the observer that writes the stories.
 
     Raises `UnknownNameError` for a pipeline or node that is not there, before anything runs. Failures of nodes are in
     the result, not raised. Ctrl-C ends the run cleanly: the result's status is `interrupted`.
     """
     selected = select_pipelines(project, options.pipelines, options.nodes)
-    return _Run(project, engine, options, observers).run(selected)
+    return _Run(project, engine, options, observers, recorder).run(selected)
 
 
 def select_pipelines(project: Project, names: Sequence[str], nodes: Sequence[str]) -> list[ResolvedPipeline]:
@@ -90,15 +96,22 @@ def select_pipelines(project: Project, names: Sequence[str], nodes: Sequence[str
 class _Run:
     """One run of some pipelines."""
 
-    def __init__(self, project: Project, engine: Engine, options: RunOptions, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        engine: Engine,
+        options: RunOptions,
+        observers: Sequence[Observer],
+        recorder: Callable[[Observer], Observer] | None,
+    ) -> None:
         self.project, self.engine, self.options = project, engine, options
-        self.observers = observers
+        self.observers = [*([recorder(self.emit)] if recorder else []), *observers]
         self.stories: dict[str, str] = {}
         self.info = run_info(project, engine, options)
 
     def emit(self, event: Event) -> None:
         """Tell every observer; a story's place is taken down for the result."""
-        if isinstance(event, StoryWritten):
+        if isinstance(event, StoryWritten) and event.path:
             self.stories[event.pipeline] = event.path
         for observer in self.observers:
             observer(event)

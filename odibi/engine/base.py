@@ -49,7 +49,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Target:
-    """What to write, and how. `metadata` goes into the commit of a Delta table."""
+    """What to write, and how. `metadata` goes into the commit of a Delta table; `reused` says that later nodes use what
+    is written, so it is not to be computed a second time for them."""
 
     connection: BaseConnection
     path: str
@@ -60,6 +61,7 @@ class Target:
     options: Mapping[str, Any] = field(default_factory=dict)
     table: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    reused: bool = False
 
     def location(self) -> Location:
         """Where the data goes; may fetch a credential."""

@@ -1,0 +1,94 @@
+"""Where a project's stories are, and who writes them: the bridge from a project to `odibi.story`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from odibi.connections.base import BaseConnection, Location, check_relative
+from odibi.events import Observer, StorySettings
+from odibi.files import Files, files_for
+from odibi.project import Project
+from odibi.story.recorder import StoryRecorder
+from odibi.story.store import LocalStore, StoryStore
+
+
+def store_for(project: Project) -> StoryStore:
+    """The place of a project's stories: its story connection, else `.odibi/stories` beside the file."""
+    story = project.story
+    if story.connection is None:
+        return LocalStore(project.file.parent / ".odibi" / "stories")
+    connection = project.connections[story.connection]
+    folder = check_relative(story.path, story.connection)
+    location = connection.location(folder)
+    if location.local_path is not None:
+        return LocalStore(Path(location.local_path))
+    return FilesStore(connection, folder)
+
+
+def recorder_for(project: Project, emit: Observer) -> Observer:
+    """An observer that writes the story of every pipeline of a run and emits where it is."""
+    story = project.story
+    settings = StorySettings(
+        max_sample_rows=story.max_sample_rows,
+        mask=tuple(story.mask),
+        auto_generate=story.auto_generate,
+        scrub=scrubber(project),
+    )
+    return StoryRecorder(store_for(project), settings, emit)
+
+
+def scrubber(project: Project) -> Callable[[str], str] | None:
+    """What takes the connections' secrets out of a text; None where there are none."""
+    known = sorted({secret for c in project.connections.values() for secret in c.secrets() if secret}, key=len, reverse=True)
+    if not known:
+        return None
+
+    def scrub(text: str) -> str:
+        for secret in known:
+            text = text.replace(secret, "***")
+        return text
+
+    return scrub
+
+
+@dataclass(frozen=True)
+class FilesStore:
+    """Stories behind a URL, through the file layer."""
+
+    connection: BaseConnection
+    folder: str
+
+    def _at(self, relative: str) -> tuple[Location, Files]:
+        location = self.connection.location("/".join(part for part in (self.folder, relative) if part))
+        return location, files_for(location)
+
+    def write(self, relative: str, text: str) -> str:
+        """Store a text."""
+        location, files = self._at(relative)
+        with files.open_write(location.uri) as file:
+            file.write(text.encode())
+        return location.uri
+
+    def read(self, relative: str, limit: int | None = None) -> str:
+        """The text, or its beginning."""
+        location, files = self._at(relative)
+        with files.open_read(location.uri) as file:
+            return file.read(-1 if limit is None else limit).decode("utf-8", "ignore" if limit else "strict")
+
+    def pipelines(self) -> list[str]:
+        """Names of the folders of pipelines."""
+        return self._folders("")
+
+    def runs(self, pipeline: str) -> list[str]:
+        """Names of the folders of runs."""
+        return self._folders(pipeline)
+
+    def _folders(self, relative: str) -> list[str]:
+        location, files = self._at(relative)
+        return [entry.name for entry in files.entries(location.uri) if entry.is_folder]
+
+    def place(self, relative: str) -> str:
+        """The URL of the file."""
+        return self._at(relative)[0].uri
