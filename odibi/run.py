@@ -107,14 +107,16 @@ class _Run:
         self.project, self.engine, self.options = project, engine, options
         self.observers = [*([recorder(self.emit)] if recorder else []), *observers]
         self.stories: dict[str, str] = {}
+        self.telling = threading.RLock()
         self.info = run_info(project, engine, options)
 
     def emit(self, event: Event) -> None:
         """Tell every observer; a story's place is taken down for the result."""
         if isinstance(event, StoryWritten) and event.path:
             self.stories[event.pipeline] = event.path
-        for observer in self.observers:
-            observer(event)
+        with self.telling:  # nodes start and are retried in threads of their own; observers see one event at a time
+            for observer in self.observers:
+                observer(event)
 
     def run(self, pipelines: Sequence[ResolvedPipeline]) -> RunResult:
         began = time.perf_counter()
