@@ -505,13 +505,13 @@ def _place_in_text(node: Scalar, offset: int) -> Position:
 
 
 def _read_bytes(path: Path) -> bytes:
-    if not _is_file(path) and not path.exists():
-        raise ConfigError([Problem(Position(path), "", "the file does not exist", _close_files(path))])
     if _is_folder(path):
         raise ConfigError([Problem(Position(path), "", "is a folder", _close_files(path / "project.yaml"))])
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ConfigError([Problem(Position(path), "", "the file does not exist", _close_files(path))]) from error
     except OSError as error:
         message = f"the file can not be read: {error.strerror}"
         raise ConfigError([Problem(Position(path), "", message, "check its permissions")]) from error

@@ -129,6 +129,18 @@ def _closing_bracket(text: str, index: int, start: int, context: str, problem: s
     return SyntaxMistake(index, f"this {character} closes nothing", "remove it, or quote the text that it belongs to")
 
 
+def _no_key(text: str, index: int, start: int, context: str, problem: str) -> SyntaxMistake | None:
+    if text[index : index + 1] != ":" or ("node content" not in problem and "block" not in context):
+        return None
+    return SyntaxMistake(index, "a key is missing before ':'", "write key: value, or quote a text that starts with ':'")
+
+
+def _no_value(text: str, index: int, start: int, context: str, problem: str) -> SyntaxMistake | None:
+    if "node content" not in problem:
+        return None
+    return SyntaxMistake(index, f"a value is expected before {text[index : index + 1]!r}", "write or quote it")
+
+
 def _misplaced(text: str, index: int, start: int, context: str, problem: str) -> SyntaxMistake | None:
     """What does not belong to the mapping or list around it: mostly a wrong indentation."""
     if "expected key" not in problem and "expected '-'" not in problem and "<block end>" not in problem:
@@ -163,6 +175,8 @@ _RULES: tuple[Rule, ...] = (
     _inline_list,
     _no_colon,
     _closing_bracket,
+    _no_key,
+    _no_value,
     _misplaced,
     _second_document,
 )

@@ -203,6 +203,7 @@ class _Composer:
         self.stack: list[_Frame] = []
         self.anchors: dict[str, Node] = {}
         self.aliased = 0
+        self.refused_at = MAX_DEPTH
 
     def read(self, events: Iterator[Any]) -> Node | None:
         documents = 0
@@ -312,7 +313,7 @@ class _Composer:
     def take_key(self, frame: _Frame, mapping: Mapping, node: Node, index: int) -> None:
         frame.key, frame.key_index, frame.has_key, frame.is_merge = None, index, True, False
         if not isinstance(node, Scalar):
-            self.note(index, "a key must be a text, not a list or mapping", "write key: value")
+            self.refuse_key(index)
         elif node.broken:
             return
         elif not node.text and node.plain:
@@ -322,6 +323,16 @@ class _Composer:
         else:
             frame.is_merge = node.plain and node.text == "<<"
             self.name(frame, mapping, variables.unescape(node.text))
+
+    def refuse_key(self, index: int) -> None:
+        """Note a list or mapping as a key; not those inside of it."""
+        if len(self.stack) > self.refused_at:
+            return
+        self.refused_at = len(self.stack)
+        hint = "write key: value"
+        if self.source.text[max(index - 1, 0) : index + 1] == "{{":
+            hint = 'for a variable write "${NAME}"; a text that starts with {{ must be quoted'
+        self.note(index, "a key must be a text, not a list or mapping", hint)
 
     def name(self, frame: _Frame, mapping: Mapping, key: str) -> None:
         first = frame.merge_index if frame.is_merge else mapping.keys.get(key)
