@@ -21,7 +21,7 @@ class ColumnRecord:
 
 @dataclass
 class StepRecord:
-    """One transform step: `kind` is sql, function or operation; `written` is the text of the file, `run` the text that ran."""
+    """One transform step (sql, function or operation); `written` is the file's text, `run` the text that ran."""
 
     kind: str
     written: str
@@ -195,7 +195,7 @@ class NodeFinished:
 
 @dataclass(frozen=True)
 class PipelineFinished:
-    """A pipeline ended. `story` is the folder of its story, None when there is none (set by the story's recorder)."""
+    """A pipeline ended; `nodes` in file order. `reason` says why it did not run; `warnings` are the whole run's."""
 
     pipeline: str
     status: Status
@@ -208,10 +208,12 @@ class PipelineFinished:
 
 @dataclass(frozen=True)
 class StoryWritten:
-    """The story of a pipeline was written; `path` is the folder or the page."""
+    """The story of a pipeline was written; `path` is its page, `story.html` (`story.json`, `story.md` are beside it).
+    `warning` says why it is not where it should be; `path` is empty where it could not be written at all."""
 
     pipeline: str
     path: str
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,18 +227,26 @@ class RunFinished:
 
 
 Event = (
-    RunStarted | PipelineStarted | NodeStarted | NodeRetried | NodeFinished | PipelineFinished | StoryWritten | RunFinished
+    RunStarted
+    | PipelineStarted
+    | NodeStarted
+    | NodeRetried
+    | NodeFinished
+    | PipelineFinished
+    | StoryWritten
+    | RunFinished
 )
 Observer = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
 class StorySettings:
-    """Where stories go and what they may show. `write` stores a text under a relative path and gives the full place."""
+    """What stories may show, and whether they are written. `mask` names columns and struct fields whose values are
+    never shown; `scrub` takes secrets out of every text; `fallback` is the folder used where the store can not be
+    written to (default: the system's temporary folder)."""
 
-    write: Callable[[str, str], str]
-    list_runs: Callable[[str], Sequence[str]]
-    read: Callable[[str], str]
     max_sample_rows: int = 10
     mask: Sequence[str] = ()
+    auto_generate: bool = True
+    scrub: Callable[[str], str] | None = None
     fallback: Path | None = None
