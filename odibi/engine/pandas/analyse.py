@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -137,7 +138,7 @@ class Analyser:
             return self._bind_all(sql, inputs)
         mistakes = [found for name, byte in syntax.functions.items() if (found := self._unknown_function(name, byte))]
         assert syntax.node is not None
-        names = {name: None if columns is None else [column.name for column in columns] for name, columns in inputs.items()}
+        names = {name: [column.name for column in columns] if columns else None for name, columns in inputs.items()}
         missing, output = scopes.check(syntax.node, names)
         mistakes += missing
         return mistakes, None if output is None else tuple(Column(name, None) for name in output)
@@ -176,8 +177,6 @@ class Analyser:
         except duckdb.Error:
             pass  # it exists and wants arguments
         return None
-
-
 
 
 def native(column: Column) -> str:
@@ -232,10 +231,8 @@ def _unknown_table(table: TableName, inputs: Iterable[str]) -> Mistake:
 def _as_written(analysis: SqlAnalysis, sql: str, written: str) -> SqlAnalysis:
     if sql == written or not analysis.problems:
         return analysis
-    problems = tuple(
-        SqlProblem(problem.message, problem.hint, _place_in(written, sql, problem.offset)) for problem in analysis.problems
-    )
-    return SqlAnalysis(problems, analysis.columns, analysis.tables, analysis.deterministic)
+    problems = [replace(problem, offset=_place_in(written, sql, problem.offset)) for problem in analysis.problems]
+    return replace(analysis, problems=tuple(problems))
 
 
 def _place_in(written: str, sql: str, offset: int | None) -> int | None:

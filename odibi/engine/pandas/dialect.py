@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
 
+from odibi.engine.pandas.syntax import ONE_SELECT
 from odibi.errors import SqlError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _all_dialects() -> list[str]:
     return sorted(str(dialect.value) for dialect in Dialects if dialect.value)
 
 
-def _parse(text: str, dialect: str) -> exp.Expression:
+def _parse(text: str, dialect: str) -> exp.Expr:
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import ParseError, TokenError
@@ -84,12 +85,12 @@ def _parse(text: str, dialect: str) -> exp.Expression:
         raise SqlError("a quote or a comment is not closed", _unclosed(text)) from None
     trees = [tree for tree in found if not isinstance(tree, exp.Semicolon)]
     if not trees:
-        raise SqlError("the SQL is empty; a step is one SELECT over the names in depends_on")
+        raise SqlError(f"the SQL is empty; {ONE_SELECT}")
     if len(trees) > 1:
-        raise SqlError("more than one statement; a step is one SELECT over the names in depends_on", _second(text, dialect))
+        raise SqlError(f"more than one statement; {ONE_SELECT}", _second(text, dialect))
     if not isinstance(trees[0], exp.Query | exp.Values):
         kind = text.split(maxsplit=1)[0].upper()
-        raise SqlError(f"{kind} is not a SELECT; a step is one SELECT over the names in depends_on")
+        raise SqlError(f"{kind} is not a SELECT; {ONE_SELECT}")
     return trees[0]
 
 
@@ -100,16 +101,16 @@ def _reader(dialect: str) -> Any:
         return dialect
     from sqlglot.dialects.databricks import Databricks
 
-    class OdibiSpark(Databricks):  # type: ignore[misc]
+    class OdibiSpark(Databricks):
         """Databricks SQL in which a doubled quote inside a string is a quote."""
 
-        class Tokenizer(Databricks.Tokenizer):  # type: ignore[misc]
-            STRING_ESCAPES = ["\\", "'"]
+        class Tokenizer(Databricks.Tokenizer):
+            STRING_ESCAPES: ClassVar[list[str]] = ["\\", "'"]
 
     return OdibiSpark
 
 
-def _prepared(tree: exp.Expression) -> exp.Expression:
+def _prepared(tree: exp.Expr) -> exp.Expr:
     """Without optimizer hints, which say how to compute, not what."""
     from sqlglot import exp
 

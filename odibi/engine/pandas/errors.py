@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -24,8 +24,9 @@ MAX_LISTED = 20
 _CARET = re.compile(r"\n\nLINE (?P<line>\d+): (?P<shown>[^\n]*)\n(?P<indent> *)\^+\s*$")
 _INTERNAL = re.compile(r'"?(?:memory\.main\.)?"?__odibi_\w+"?')
 _INTEGERS = {
-    "INT8": "TINYINT", "INT16": "SMALLINT", "INT32": "INTEGER", "INT64": "BIGINT", "INT128": "HUGEINT", "BOOL": "BOOLEAN",
-    "UINT8": "UTINYINT", "UINT16": "USMALLINT", "UINT32": "UINTEGER", "UINT64": "UBIGINT", "UINT128": "UHUGEINT",
+    "INT8": "TINYINT", "INT16": "SMALLINT", "INT32": "INTEGER", "INT64": "BIGINT", "INT128": "HUGEINT",
+    "BOOL": "BOOLEAN", "UINT8": "UTINYINT", "UINT16": "USMALLINT", "UINT32": "UINTEGER",
+    "UINT64": "UBIGINT", "UINT128": "UHUGEINT",
 }  # fmt: skip
 """DuckDB's inner names of types, which its messages use, and those that SQL has."""
 
@@ -52,21 +53,30 @@ class Raised:
 
 def is_interrupt(exc: BaseException) -> bool:
     """True where a query ended because it was told to stop."""
-    return isinstance(exc, duckdb.InterruptException) or (isinstance(exc, RuntimeError) and "INTERRUPT" in str(exc))
+    return any(isinstance(error, duckdb.InterruptException) for error in _causes(exc))
 
 
 _PASSING = re.compile(
-    r"timed? ?out|connection (?:was )?(?:reset|refused|aborted|closed)|could not (?:establish|resolve)|temporar|broken pipe"
-    r"|HTTP (?:code |status )?(?:408|429|5\d\d)|\b(?:429|500|502|503|504) |too many requests|service unavailable|try again",
+    r"timed? ?out|connection (?:was )?(?:reset|refused|aborted|closed)|could not (?:establish|resolve)|temporar"
+    r"|broken pipe|HTTP (?:code |status )?(?:408|429|5\d\d)|\b(?:429|500|502|503|504) "
+    r"|too many requests|unavailable|try again",
     re.IGNORECASE,
 )
 
 
 def is_transient(exc: BaseException) -> bool:
-    """True for an I/O error that may pass when the same is tried again: a timeout, a reset connection, a busy server."""
-    if not isinstance(exc, duckdb.IOException | duckdb.HTTPException):
-        return False
-    return bool(_PASSING.search(read(exc).text))
+    """True for an I/O error that may pass when tried again: a timeout, a reset connection, a busy server."""
+    return any(
+        isinstance(error, duckdb.IOException | duckdb.HTTPException) and _PASSING.search(read(error).text)
+        for error in _causes(exc)
+    )
+
+
+def _causes(exc: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it was raised from."""
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__
 
 
 def explain(exc: duckdb.Error, sql_as_run: str, written: str | None, inputs: Inputs) -> OdibiError:
@@ -140,10 +150,8 @@ def columns_hint(name: str, candidates: Sequence[str], inputs: Inputs) -> str:
     if name.lower() in map(str.lower, known) and offered:
         return f"an inner query leaves it out; here there is: {listing(offered)}"
     hint = f"did you mean {near[0]!r}? " if near else ""
-    listed = [
-        f"columns of {table}: {listing([column.name for column in columns])}" for table, columns in inputs.items() if columns
-    ]
-    return (hint + "; ".join(listed)).strip()
+    by_table = {table: [column.name for column in columns] for table, columns in inputs.items() if columns}
+    return (hint + "; ".join(f"columns of {table}: {listing(names)}" for table, names in by_table.items())).strip()
 
 
 def listing(names: Sequence[str]) -> str:
@@ -219,7 +227,7 @@ _BINDING: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str], Raised, Input
     (re.compile(r"^syntax error at or near (.+)$", re.DOTALL), _syntax),
     (re.compile(r'Referenced column "((?:[^"]|"")+)" (?:not found|was not found)'), _no_column),
     (re.compile(r'^Column "((?:[^"]|"")+)" in \w+ list not found'), _no_column),
-    (re.compile(r'^Column with name (\S+) does not exist'), _no_column),
+    (re.compile(r"^Column with name (\S+) does not exist"), _no_column),
     (re.compile(r'[Tt]able "([^"]+)" does not have a column named "([^"]+)"'), _no_column_in_table),
     (re.compile(r'list "([^"]+)" does not have a column named "([^"]+)"'), _no_column_in_table),
     (re.compile(r'Referenced table "([^"]+)" not found'), _no_table),
@@ -250,48 +258,85 @@ def tell_data(raised: Raised) -> Told:
 
 
 _TRY_CAST = "TRY_CAST gives NULL for such values"
-_DATA: Sequence[tuple[re.Pattern[str], str, str]] = tuple(
-    (re.compile(pattern, re.DOTALL), message, hint)
-    for pattern, message, hint in (
-        (r"^Could not convert string ['\"](?P<value>.*?)['\"] to '?(?P<type>.+?)'?(?: when casting|$)",
-         "{value!r} is not {type}", _TRY_CAST),
-        (r"^invalid (?P<type>\w+) field format: \"(?P<value>.*?)\", expected format is \((?P<format>.*?)\)(?: when| *$)",
-         "{value!r} is not a {type}; it should look like {format}", f"{_TRY_CAST}; strptime() reads other formats"),
-        (r"^Casting value \"(?P<value>.*?)\" to type (?P<type>\S+) failed: value is out of range",
-         "{value} does not fit {type}", f"cast to a wider type; {_TRY_CAST}"),
-        (r"^Type (?P<from>\S+) with value (?P<value>.+?) can't be cast because the value is out of range for the destination "
-         r"type (?P<type>\S+)", "{value} does not fit {type}", f"cast to a wider type; {_TRY_CAST}"),
-        (r"^Type (?P<from>\S+) with value (?P<value>.+?) can't be cast to the destination type (?P<type>.+?)(?: when|$)",
-         "{value} can not be cast to {type}", _TRY_CAST),
-        (r"^Overflow in (?P<operation>\w+) of (?P<type>\S+) \((?P<what>.+)\)",
-         "overflow: {what} does not fit {type}", "cast to a wider type first, for example BIGINT or DECIMAL(38,0)"),
-        (r"^Division by zero in expression (?P<what>\(.+\))\. Use",
-         "division by zero in {what}", "NULLIF(divisor, 0) gives NULL instead"),
-        (r"^Could not parse string \"(?P<value>.*?)\" according to format specifier \"(?P<format>.*?)\"",
-         "{value!r} does not have the format {format!r}", "try_strptime() gives NULL for such values"),
-        (r"^More than one row returned by a subquery used as an expression",
-         "a subquery that stands for one value returned more than one row", "aggregate it, or add a condition"),
-        (r"^Malformed JSON at byte \d+ of input: (?P<what>[^.]+)\.\s+Input: \"(?P<value>.*?)\"",
-         "{value!r} is not JSON: {what}", "TRY_CAST(… AS JSON) gives NULL for such values"),
-        (r"^Footer length error in file '(?P<file>.*?)'", "'{file}' is not a whole Parquet file",
-         "it was cut off or is of another format; write it again"),
-        (r"^File '(?P<file>.*?)' too small to be a Parquet file", "'{file}' is too small to be a Parquet file",
-         "it was cut off or is of another format; write it again"),
-        (r"^No magic bytes found at (?:the )?end of file '(?P<file>.*?)'", "'{file}' is not a whole Parquet file",
-         "it was cut off or is of another format; write it again"),
-        (r"^CSV Error on Line: (?P<line>\d+)\n(?:Original Line: (?P<text>.*?)\n)?Expected Number of Columns: (?P<expected>\d+) "
-         r"Found: (?P<found>\d+).*\n\s+file = (?P<file>[^\n]*)",
-         "{file}, line {line}: expected {expected} columns, found {found}: {text!r}", "repair the line, or check `delimiter`, `quote` and `header`"),
-        (r"^CSV Error on Line: (?P<line>\d+)\n.*Invalid unicode.*\n\s+file = (?P<file>[^\n]*)",
-         "{file}, line {line}: the text is not UTF-8", "give its `encoding` in the read options, for example latin-1"),
-        (r"^CSV Error on Line: (?P<line>\d+)\n(?:Original Line: .*?\n)?Error when converting column \"(?P<column>.*?)\"\. Could not "
-         r"convert string \"(?P<value>.*?)\" to '(?P<type>.*?)'.*\n\s+file = (?P<file>[^\n]*)",
-         "{file}, line {line}: {value!r} is not {type} (column {column!r})",
-         "declare another type in the read's `schema`, or name the text in `null_values`"),
-        (r"^CSV Error on Line: (?P<line>\d+)\n(?:Original Line: [^\n]*\n)?(?P<what>[^\n]+).*\n\s+file = (?P<file>[^\n]*)",
-         "{file}, line {line}: {what}", ""),
-    )
-)  # fmt: skip
+_CUT_OFF = "it was cut off or is of another format; write it again"
+_CSV = r"^CSV Error on Line: (?P<line>\d+)\n"
+_CSV_LINE = rf"{_CSV}(?:Original Line: (?P<text>.*?)\n)?"
+_CSV_FILE = r".*\n\s+file = (?P<file>[^\n]*)"
+_CSV_VALUE = r"Could not convert string \"(?P<value>.*?)\""
+_WIDER = f"cast to a wider type; {_TRY_CAST}"
+_RULES = (
+    (
+        r"^Could not convert string ['\"](?P<value>.*?)['\"] to '?(?P<type>.+?)'?(?: when casting|$)",
+        "{value!r} is not {type}",
+        _TRY_CAST,
+    ),
+    (
+        r'^invalid (?P<type>\w+) field format: "(?P<value>.*?)", expected format is \((?P<format>.*?)\)(?: when|$)',
+        "{value!r} is not a {type}; it should look like {format}",
+        f"{_TRY_CAST}; strptime() reads other formats",
+    ),
+    (
+        r'^Casting value "(?P<value>.*?)" to type (?P<type>\S+) failed: value is out of range',
+        "{value} does not fit {type}",
+        _WIDER,
+    ),
+    (
+        r"^Type \S+ with value (?P<value>.+?) can't be cast because .* for the destination type (?P<type>\S+)",
+        "{value} does not fit {type}",
+        _WIDER,
+    ),
+    (
+        r"^Type \S+ with value (?P<value>.+?) can't be cast to the destination type (?P<type>.+?)(?: when|$)",
+        "{value} can not be cast to {type}",
+        _TRY_CAST,
+    ),
+    (
+        r"^Overflow in \w+ of (?P<type>\S+) \((?P<what>.+)\)",
+        "overflow: {what} does not fit {type}",
+        "cast to a wider type first, for example BIGINT or DECIMAL(38,0)",
+    ),
+    (
+        r"^Division by zero in expression (?P<what>\(.+\))\. Use",
+        "division by zero in {what}",
+        "NULLIF(divisor, 0) gives NULL instead",
+    ),
+    (
+        r'^Could not parse string "(?P<value>.*?)" according to format specifier "(?P<format>.*?)"',
+        "{value!r} does not have the format {format!r}",
+        "try_strptime() gives NULL for such values",
+    ),
+    (
+        r"^More than one row returned by a subquery used as an expression",
+        "a subquery that stands for one value returned more than one row",
+        "aggregate it, or add a condition",
+    ),
+    (
+        r'^Malformed JSON at byte \d+ of input: (?P<what>[^.]+)\.\s+Input: "(?P<value>.*?)"',
+        "{value!r} is not JSON: {what}",
+        "TRY_CAST(… AS JSON) gives NULL for such values",
+    ),
+    (r"^Footer length error in file '(?P<file>.*?)'", "'{file}' is not a whole Parquet file", _CUT_OFF),
+    (r"^File '(?P<file>.*?)' too small to be a Parquet file", "'{file}' is too small to be a Parquet file", _CUT_OFF),
+    (r"^No magic bytes found at .*end of file '(?P<file>.*?)'", "'{file}' is not a whole Parquet file", _CUT_OFF),
+    (
+        rf"{_CSV_LINE}Expected Number of Columns: (?P<expected>\d+) Found: (?P<found>\d+){_CSV_FILE}",
+        "{file}, line {line}: expected {expected} columns, found {found}: {text!r}",
+        "repair the line, or check `delimiter`, `quote` and `header`",
+    ),
+    (
+        rf"{_CSV}.*Invalid unicode{_CSV_FILE}",
+        "{file}, line {line}: the text is not UTF-8",
+        "give its `encoding` in the read options, for example latin-1",
+    ),
+    (
+        rf"{_CSV_LINE}Error when converting column \"(?P<column>.*?)\"\. {_CSV_VALUE} to '(?P<type>.*?)'{_CSV_FILE}",
+        "{file}, line {line}: {value!r} is not {type} (column {column!r})",
+        "declare another type in the read's `schema`, or name the text in `null_values`",
+    ),
+    (rf"{_CSV_LINE}(?P<what>[^\n]+){_CSV_FILE}", "{file}, line {line}: {what}", ""),
+)
+"""What DuckDB says of values, what we say, and the way out."""
+_DATA = [(re.compile(pattern, re.DOTALL), message, hint) for pattern, message, hint in _RULES]
 
 
 def _type_name(text: str) -> str:
@@ -353,7 +398,9 @@ def characters(text: str, byte: int) -> int:
 
 def find_name(name: str, written: str) -> int | None:
     """Where an identifier stands in a text, if it does so exactly once."""
-    found = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", written, re.IGNORECASE)] if name else []
+    if not name:
+        return None
+    found = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", written, re.IGNORECASE)]
     return found[0] if len(found) == 1 else None
 
 
@@ -377,10 +424,13 @@ def _caret_place(sql: str, line: int, shown: str, indent: int) -> int | None:
         return None
     cut = 3 if shown.startswith("...") else 0
     window = shown[cut : len(shown) - 3 if shown.endswith("...") else None]
-    at = lines[line - 1].find(window)
-    if at < 0 or lines[line - 1].count(window) > 1 and cut:
-        return None
-    return sum(len(text) + 1 for text in lines[: line - 1]) + at + indent - cut
+    before, text = sum(len(text) + 1 for text in lines[: line - 1]), lines[line - 1]
+    if text.count(window) == 1:
+        return before + text.index(window) + indent - cut
+    for head in range(0 if cut else indent + 1):  # the query ran inside another statement: DESCRIBE, CREATE TABLE … AS
+        if line == 1 and (text.startswith(window[head:]) or window[head:].startswith(text)):
+            return indent - head
+    return None
 
 
 def _first_line(text: str) -> str:

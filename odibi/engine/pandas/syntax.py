@@ -25,7 +25,8 @@ WORLD_FUNCTIONS = frozenset({
 })  # fmt: skip
 """Scalar functions that look at, wait for or change something outside the query's inputs."""
 CHANGING_FUNCTIONS = frozenset({
-    "random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "now", "today", "get_current_time", "get_current_timestamp",
+    "random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "now", "today", "get_current_time",
+    "get_current_timestamp",
     "current_localtime", "current_localtimestamp", "transaction_timestamp", "txid_current", "current_transaction_id",
     "current_connection_id", "current_query_id", "ago", "stats", "vector_type", "current_date", "current_time",
     "current_timestamp",
@@ -33,9 +34,9 @@ CHANGING_FUNCTIONS = frozenset({
 CHANGING_WORDS = frozenset({"current_timestamp", "current_date", "current_time", "localtime", "localtimestamp"})
 """Functions that are written without parentheses: the parser takes them for columns."""
 PICKING_AGGREGATES = frozenset({
-    "first", "last", "any_value", "arbitrary", "arg_max", "arg_min", "argmax", "argmin", "max_by", "min_by", "arg_max_null",
-    "arg_min_null", "arg_max_nulls_last", "arg_min_nulls_last", "mode", "approx_quantile", "approx_top_k",
-    "reservoir_quantile", "lttb",
+    "first", "last", "any_value", "arbitrary", "arg_max", "arg_min", "argmax", "argmin", "max_by", "min_by",
+    "arg_max_null", "arg_min_null", "arg_max_nulls_last", "arg_min_nulls_last", "mode", "approx_quantile",
+    "approx_top_k", "reservoir_quantile", "lttb",
 })  # fmt: skip
 """Aggregates that pick a row, where rows can tie or come in any order."""
 LISTING_AGGREGATES = frozenset({
@@ -89,7 +90,8 @@ def read_tree(serialized: str) -> Syntax:
         return Syntax(deterministic=False)
     found = Syntax(statement["node"])
     if statement.get("named_param_map"):
-        found.mistakes.append(Mistake("a query parameter (`?` or `$name`) has no value here", "fill values in with `${NAME}`"))
+        message = "a query parameter (`?` or `$name`) has no value here"
+        found.mistakes.append(Mistake(message, "fill values in with `${NAME}`"))
     for part, ctes in _parts(statement["node"]):
         _look(part, ctes, found)
     return found
@@ -116,7 +118,8 @@ def _parts(root: dict[str, Any]) -> Iterator[tuple[dict[str, Any], frozenset[str
             part = part["function"]  # its name is no scalar function's
             stack.append((part["arguments"], ctes))
             continue
-        stack.extend((value, ctes) for key, value in part.items() if isinstance(value, dict | list) and key != "cte_map")
+        inner = ((key, value) for key, value in part.items() if isinstance(value, dict | list))
+        stack.extend((value, ctes) for key, value in inner if key != "cte_map")
 
 
 def _with_ctes(query: dict[str, Any], ctes: frozenset[str], stack: list[Any]) -> frozenset[str]:
@@ -131,7 +134,7 @@ def _look(part: dict[str, Any], ctes: frozenset[str], found: Syntax) -> None:
     kind = part.get("type")
     if "cte_map" in part and kind not in QUERY_NODES:
         found.mistakes.append(Mistake(f"{str(kind).split('_')[0]} is not a SELECT", ONE_SELECT))
-    look = _LOOKS.get(part.get("class") or kind)  # type: ignore[arg-type]
+    look = _LOOKS.get(str(part.get("class") or kind))
     if look:
         look(part, ctes, found)
     if part.get("sample"):
@@ -161,10 +164,17 @@ def _function(part: dict[str, Any], ctes: frozenset[str], found: Syntax) -> None
         found.functions.setdefault(name, place(part))
     if name in WORLD_FUNCTIONS:
         found.mistakes.append(Mistake(f"the function {name}() can not be used here", NO_WORLD, place(part)))
-    if name in CHANGING_FUNCTIONS or name in PICKING_AGGREGATES:
+    if _may_change(name, part):
         found.deterministic = False
-    elif (name in LISTING_AGGREGATES and not _ordered_by_value(part)) or (name == "age" and len(part["arguments"]) == 1):
-        found.deterministic = False
+
+
+def _may_change(name: str, part: dict[str, Any]) -> bool:
+    """True for a function that can give something else the next time."""
+    if name == "age":
+        return len(part["arguments"]) == 1  # counts to today
+    if name in LISTING_AGGREGATES:
+        return not _ordered_by_value(part)
+    return name in CHANGING_FUNCTIONS or name in PICKING_AGGREGATES
 
 
 def _ordered_by_value(part: dict[str, Any]) -> bool:
