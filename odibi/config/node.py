@@ -35,14 +35,16 @@ class ReadConfig(Model):
     """Where a node's data comes from."""
 
     connection: str = Field(description="Name of a connection of this project")
-    path: str | None = Field(None, description="File, folder, glob or Delta table, relative to the connection")
-    table: str | None = Field(None, description="Table name, for connections that have a catalog")
-    format: str | None = Field(None, description="Format of the data; default: from the path's suffix, else delta")
+    path: str | None = Field(default=None, description="File, folder, glob or Delta table, relative to the connection")
+    table: str | None = Field(default=None, description="Table name, for connections that have a catalog")
+    format: str | None = Field(
+        default=None, description="Format of the data; default: from the path's suffix, else delta"
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the format, in one vocabulary on every engine"
     )
     schema_: dict[str, str] | None = Field(
-        None, alias="schema", description="Columns and their types, as Spark writes types"
+        default=None, alias="schema", description="Columns and their types, as Spark writes types"
     )
 
 
@@ -77,7 +79,7 @@ class OperationStep(Model):
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the operation")
 
 
-_STEP_MODELS = {SqlStep: "<sql>", FunctionStep: "<function>", OperationStep: "<operation>"}
+_STEP_MODELS: dict[type[Any], str] = {SqlStep: "<sql>", FunctionStep: "<function>", OperationStep: "<operation>"}
 
 
 def _step_kind(step: Any) -> str | None:
@@ -119,8 +121,8 @@ class TransformConfig(Model):
 class RangeConfig(Model):
     """Limits of a column, both inclusive; NULL is in range."""
 
-    min: Bound | None = Field(None, description="The smallest value that is right")
-    max: Bound | None = Field(None, description="The largest value that is right")
+    min: Bound | None = Field(default=None, description="The smallest value that is right")
+    max: Bound | None = Field(default=None, description="The largest value that is right")
 
 
 class SchemaCheckConfig(Model):
@@ -142,7 +144,7 @@ Unique = Annotated[
 class ValidationConfig(Model):
     """What must hold for a node's result before it is written."""
 
-    not_empty: bool = Field(False, description="There is at least one row")
+    not_empty: bool = Field(default=False, description="There is at least one row")
     no_nulls: list[str] = Field(default_factory=list, description="Columns without NULL")
     unique: Unique = Field(default_factory=list, description="Columns that together are a key, or a list of such keys")
     ranges: dict[str, RangeConfig] = Field(default_factory=dict, description="Limits by column, both inclusive")
@@ -150,18 +152,24 @@ class ValidationConfig(Model):
         default_factory=dict, description="The values a column may have, by column"
     )
     expressions: list[str] = Field(default_factory=list, description="SQL that must not be false for any row")
-    schema_: SchemaCheckConfig | None = Field(None, alias="schema", description="Columns and types that must be there")
-    on_fail: OnFail = Field("fail", description="fail: the node fails and nothing is written; warn: a warning")
+    schema_: SchemaCheckConfig | None = Field(
+        default=None, alias="schema", description="Columns and types that must be there"
+    )
+    on_fail: OnFail = Field(default="fail", description="fail: the node fails and nothing is written; warn: a warning")
 
 
 class WriteConfig(Model):
     """Where a node's result goes."""
 
     connection: str = Field(description="Name of a connection of this project")
-    path: str | None = Field(None, description="File, folder or Delta table, relative to the connection")
-    table: str | None = Field(None, description="Table name, for connections that have a catalog")
-    format: str | None = Field(None, description="Format of the data; default: from the path's suffix, else delta")
-    mode: Mode = Field("overwrite", description="What happens to data that is there: replaced, kept, or refused")
+    path: str | None = Field(default=None, description="File, folder or Delta table, relative to the connection")
+    table: str | None = Field(default=None, description="Table name, for connections that have a catalog")
+    format: str | None = Field(
+        default=None, description="Format of the data; default: from the path's suffix, else delta"
+    )
+    mode: Mode = Field(
+        default="overwrite", description="What happens to data that is there: replaced, kept, or refused"
+    )
     partition_by: list[str] = Field(default_factory=list, description="Columns whose values become folders")
     schema_: dict[str, str] = Field(
         default_factory=dict, alias="schema", description="Declared types of columns, as Spark writes types"
@@ -180,10 +188,10 @@ class NodeConfig(Model):
     key_hints: ClassVar[Mapping[str, str]] = {"sql": _STEPS, "steps": _STEPS, "function": _STEPS, "operation": _STEPS}
 
     name: str = Field(min_length=1, description="Name of the node, and of its result in the SQL of later nodes")
-    description: str | None = Field(None, description="What the node is for; shown in the story")
+    description: str | None = Field(default=None, description="What the node is for; shown in the story")
     depends_on: list[str] = Field(default_factory=list, description="Nodes of this pipeline whose results it uses")
-    read: ReadConfig | None = Field(None, description="Where the data comes from")
-    transform: TransformConfig | None = Field(None, description="What is done to the data")
-    validation: ValidationConfig | None = Field(None, description="What must hold before the data is written")
-    cache: bool = Field(False, description="Keep the result in memory for the nodes that use it")
-    write: WriteConfig | None = Field(None, description="Where the result goes")
+    read: ReadConfig | None = Field(default=None, description="Where the data comes from")
+    transform: TransformConfig | None = Field(default=None, description="What is done to the data")
+    validation: ValidationConfig | None = Field(default=None, description="What must hold before the data is written")
+    cache: bool = Field(default=False, description="Keep the result in memory for the nodes that use it")
+    write: WriteConfig | None = Field(default=None, description="Where the result goes")

@@ -1,6 +1,6 @@
 """What is wrong with a mapping, in the words of the YAML file: pydantic's findings, translated.
 
-`check(Model, data)` gives the model, or one `Finding` a mistake. No value of the data is ever shown: it may be a secret.
+`check(Model, data)` gives the model, or one `Finding` a mistake. No value of the data is shown: it may be a secret.
 A value that came from a variable is read as the field's type; a text that stands in the file is not.
 """
 
@@ -116,7 +116,7 @@ def replaced(data: Any, path: Path, value: Any) -> Any:
     """`data` with another value at `path`; only the containers on the way are copied."""
     if not path:
         return value
-    copy = list(data) if isinstance(data, list) else dict(data)
+    copy: Any = list(data) if isinstance(data, list) else dict(data)
     copy[path[0]] = replaced(data[path[0]], path[1:], value) if path[1:] else value
     return copy
 
@@ -153,9 +153,7 @@ class _Trace:
     is_key: bool = False
 
 
-def _findings(
-    model: type[BaseModel], data: Any, errors: Iterable[Any], unreadable: set[Path]
-) -> Iterable[Finding]:
+def _findings(model: type[BaseModel], data: Any, errors: Iterable[Any], unreadable: set[Path]) -> Iterable[Finding]:
     seen: set[Path] = set()
     traced = [(_trace(model, error["loc"]), error) for error in errors]
     unknown = {trace.path for trace, error in traced if error["type"] == "extra_forbidden"}

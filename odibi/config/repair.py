@@ -6,7 +6,7 @@ about it a second time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,28 +32,28 @@ _EMPTY: dict[tuple[str, ...], Any] = {
 @dataclass
 class Damage:
     """Which parts of a file say nothing. `broken`: values that were wrong; `vague`: mappings where a key was unknown or
-    missing, so that what they lack may only be misspelt."""
+    missing, so that what they lack may only be misspelt. `unread` tells of values that could not even be read."""
 
     broken: set[Path] = field(default_factory=set)
     vague: set[Path] = field(default_factory=set)
+    unread: Callable[[Path], bool] = field(default=lambda path: False)
 
     def is_broken(self, *path: str | int) -> bool:
         """Whether the value at `path`, or what it stands in, was wrong."""
-        return any(path[:length] in self.broken for length in range(len(path) + 1))
+        return any(path[:length] in self.broken for length in range(len(path) + 1)) or self.unread(path)
 
     def lacks(self, *path: str | int) -> bool:
         """Whether it may be a mistake already told that the mapping at `path` has no more keys."""
         return path in self.vague or self.is_broken(*path)
 
 
-def repaired(data: Any, findings: Sequence[Finding]) -> tuple[ProjectConfig | None, Damage]:
-    """What is left of the file without its mistakes; None where nothing of it can be read."""
-    damage = Damage()
+def repaired(data: Any, findings: Sequence[Finding], damage: Damage) -> ProjectConfig | None:
+    """What is left of the file without its mistakes, which go into `damage`; None where nothing of it can be read."""
     if not isinstance(data, dict):
-        return None, damage
+        return None
     for finding in findings:
         data = _cut(data, finding, damage)
-    return check(ProjectConfig, data).value, damage
+    return check(ProjectConfig, data).value
 
 
 def _cut(data: Any, finding: Finding, damage: Damage) -> Any:
@@ -80,14 +80,14 @@ def _is_item(path: Path, index: int) -> bool:
 
 
 def _is_optional(path: Path) -> bool:
-    """Whether the key that ends `path` may be left out: keys of the file, of its sections, of nodes and of their sections."""
+    """Whether the key that ends `path` may be left out of its mapping."""
     if not isinstance(path[-1], str):
         return False
     depth = len(path)
     if path[0] != "pipelines":
-        return depth == 1 or (depth == 2 and path[0] in ("story", "retry", "logging"))  # noqa: PLR2004
+        return depth == 1 or (depth == 2 and path[0] in ("story", "retry", "logging"))
     in_node = depth - 4
-    return depth == 3 or in_node == 1 or (in_node == 2 and path[4] in ("read", "write", "validation"))  # noqa: PLR2004
+    return depth == 3 or in_node == 1 or (in_node == 2 and path[4] in ("read", "write", "validation"))
 
 
 def _reachable(data: Any, path: Path) -> bool:

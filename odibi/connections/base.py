@@ -52,6 +52,8 @@ class BaseConnection(ABC):
     type_name: ClassVar[str]
     Settings: ClassVar[type[Model]]
     name: str = ""
+    has_catalog: ClassVar[bool] = False
+    """True where tables have names (`table:`), False where they are paths."""
 
     @classmethod
     def from_settings(cls, name: str, settings: Any, folder: Path) -> BaseConnection:

@@ -1,0 +1,80 @@
+"""The pipelines of a project, resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from odibi.config.project import PipelineConfig, ProjectConfig
+from odibi.plan import ResolvedPipeline
+from odibi.resolve.ends import resolve_ends
+from odibi.resolve.links import link
+from odibi.resolve.scope import Columns, Draft, Scope
+from odibi.resolve.steps import resolve_steps
+from odibi.resolve.targets import check_targets
+
+
+def resolve_pipelines(config: ProjectConfig, scope: Scope) -> tuple[ResolvedPipeline, ...]:
+    """Resolve every node of every pipeline; mistakes go into the scope's report."""
+    _check_pipeline_names(config.pipelines, scope)
+    homes = {node.name: pipeline.pipeline for pipeline in config.pipelines for node in pipeline.nodes if node.name}
+    drafts = [_drafts(pipeline, index) for index, pipeline in enumerate(config.pipelines)]
+    ordered = [link(each, homes, scope.report) for each in drafts]
+    for nodes in ordered:
+        _resolve_nodes(nodes, scope)
+    names = [pipeline.pipeline for pipeline in config.pipelines]
+    after = check_targets(ordered, names, scope.report)
+    return tuple(
+        _resolved(pipeline, nodes, before, scope)
+        for pipeline, nodes, before in zip(config.pipelines, drafts, after, strict=True)
+    )
+
+
+def _check_pipeline_names(pipelines: Sequence[PipelineConfig], scope: Scope) -> None:
+    first: dict[str, int] = {}
+    for index, pipeline in enumerate(pipelines):
+        path = ("pipelines", index, "pipeline")
+        earlier = first.setdefault(pipeline.pipeline, index)
+        if earlier != index and not scope.report.damage.is_broken(*path):
+            line = scope.report.document.locate(("pipelines", earlier, "pipeline")).line
+            message = f"the pipeline name {pipeline.pipeline!r} is used twice"
+            scope.report.add(path, message, f"the first is in line {line}; rename one")
+
+
+def _drafts(pipeline: PipelineConfig, index: int) -> list[Draft]:
+    return [
+        Draft(node, ("pipelines", index, "nodes", number), str(pipeline.pipeline))
+        for number, node in enumerate(pipeline.nodes)
+    ]
+
+
+def _resolve_nodes(ordered: Sequence[Draft], scope: Scope) -> None:
+    """Resolve the nodes of one pipeline; `ordered` has them behind what they need, so that columns are followed."""
+    columns: dict[str, Columns] = {}
+    for draft in ordered:
+        _check_content(draft, scope)
+        resolve_ends(draft, scope)
+        inputs = {name: columns.get(name) for name in (*draft.needs, *draft.config.depends_on)}
+        resolve_steps(draft, inputs, scope)
+        columns.setdefault(draft.name, draft.columns)
+
+
+def _check_content(draft: Draft, scope: Scope) -> None:
+    """A node does something: validation alone is nothing."""
+    config, report = draft.config, scope.report
+    if config.read or config.transform or config.write or report.damage.lacks(*draft.path):
+        return
+    if any(report.damage.is_broken(*draft.path, key) for key in ("read", "transform", "write")):
+        return
+    report.add(draft.path, "the node does nothing", "add at least one of read, transform and write")
+
+
+def _resolved(
+    pipeline: PipelineConfig, drafts: Sequence[Draft], after: tuple[str, ...], scope: Scope
+) -> ResolvedPipeline:
+    return ResolvedPipeline(
+        name=str(pipeline.pipeline),
+        nodes=tuple(draft.node(scope.report) for draft in drafts),
+        description=pipeline.description or "",
+        layer=pipeline.layer or "",
+        after=after,
+    )
