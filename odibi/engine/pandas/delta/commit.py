@@ -1,0 +1,269 @@
+"""Commits through delta-rs: of files that DuckDB wrote, or of rows that delta-rs writes itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odibi.connections.base import Location
+from odibi.engine.base import Target
+from odibi.engine.pandas.delta.files import NULL_PARTITION
+from odibi.engine.pandas.delta.schema import merged_json, schema_json
+from odibi.engine.pandas.delta.stats import INDEXED_COLUMNS, WrittenFile, add_stats, iso_time
+from odibi.engine.pandas.delta.table import LOG, Table, explained, open_table, storage_options, unsupported_features
+from odibi.engine.pandas.session import DuckFrame, Session
+from odibi.errors import DataError, OdibiError
+from odibi.types import Column
+
+if TYPE_CHECKING:
+    from odibi.engine.pandas.delta.write import Plan
+
+TXN = "odibiTxn"
+"""The key of the commit's own information that holds the transaction's id."""
+NOT_WRITABLE = frozenset(
+    {"identityColumns", "rowTracking", "clustering", "inCommitTimestamp", "typeWidening", "typeWidening-preview"}
+)
+"""Features that delta-rs refuses only after it wrote the files."""
+
+
+class Conflict(Exception):
+    """Another writer changed the table meanwhile and this commit is not in the log: plan again."""
+
+
+def commit_files(target: Target, plan: Plan, files: Sequence[WrittenFile], txn: str) -> int:
+    """Commit Parquet files that are in the table's folder; gives the version. Raises `Conflict`."""
+    location = target.location()
+    adds = _add_actions(location, plan, files)
+    with explained(location):
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        try:
+            _send(target, plan, adds, _properties(target, txn, files, plan))
+        except (CommitFailedError, DeltaError) as error:
+            found = find_commit(location, txn, plan.table)
+            if found is not None:
+                return found
+            if not isinstance(error, CommitFailedError) and "already exists" not in str(error):
+                raise
+            raise Conflict from error
+    found = find_commit(location, txn, plan.table)
+    if found is None:
+        raise DataError(
+            f"{location.display}: the commit is not in the table's log; read it again before you repeat the write"
+        )
+    return found
+
+
+def _send(target: Target, plan: Plan, adds: list[Any], properties: Any) -> None:
+    from deltalake import Schema
+    from deltalake.transaction import create_table_with_add_actions
+
+    location, table, columns = target.location(), plan.table, plan.cast.columns
+    options = storage_options(location)
+    by = list(plan.partition_by)
+    if table is None:
+        create_table_with_add_actions(
+            location.uri, Schema.from_json(schema_json(columns)), adds, mode="error", partition_by=by,
+            storage_options=options, commit_properties=properties,
+        )  # fmt: skip
+    elif plan.mode == "append":
+        schema = Schema.from_json(table.schema)
+        table.delta.create_write_transaction(adds, "append", schema, partition_by=by, commit_properties=properties)
+    elif _needs_new_table(table, plan):
+        create_table_with_add_actions(
+            location.uri, Schema.from_json(merged_json(table.schema, columns)), adds, mode="overwrite", partition_by=by,
+            name=table.metadata.name, description=table.metadata.description, configuration=table.configuration,
+            storage_options=options, commit_properties=properties,
+        )  # fmt: skip
+    else:
+        schema = Schema.from_json(merged_json(table.schema, columns))
+        table.delta.create_write_transaction(adds, "overwrite", schema, partition_by=by, commit_properties=properties)
+
+
+def _needs_new_table(table: Table, plan: Plan) -> bool:
+    """True where an overwrite changes the partitioning or needs a feature that the protocol lacks, which a plain write
+    transaction would leave out (and so break the table)."""
+    return table.partition_by != plan.partition_by or (not table.has_ntz and any(map(_is_ntz, plan.cast.columns)))
+
+
+def _is_ntz(column: Column) -> bool:
+    return "timestamp_ntz" in str(column.type)
+
+
+def _properties(target: Target, txn: str, files: Sequence[WrittenFile] | None, plan: Plan) -> Any:
+    """What the commit says of itself. An overwrite is never retried by delta-rs: a commit that came between must be seen."""
+    from deltalake import CommitProperties
+
+    said: dict[str, Any] = {TXN: txn}
+    if target.metadata:
+        said["userMetadata"] = json.dumps(dict(target.metadata), ensure_ascii=False)
+    if files is not None:
+        said["operationMetrics"] = {
+            "numFiles": len(files),
+            "numOutputRows": sum(file.rows for file in files),
+            "numOutputBytes": sum(file.size for file in files),
+        }
+    retries = None if plan.mode == "append" else 0
+    return CommitProperties(custom_metadata=said, max_commit_retries=retries)
+
+
+def _add_actions(location: Location, plan: Plan, files: Sequence[WrittenFile]) -> list[Any]:
+    from deltalake.transaction import AddAction
+
+    now = int(time.time() * 1000)
+    keys = {name.lower() for name in plan.partition_by}
+    parts = [column for column in plan.cast.columns if column.name.lower() in keys]
+    data = [column for column in plan.cast.columns if column.name.lower() not in keys]
+    limit = _indexed_columns(plan.table)
+    return [
+        AddAction(_relative(location, file), file.size, _values(file, parts), now, True, add_stats(file, data, limit))
+        for file in files
+    ]
+
+
+def _indexed_columns(table: Table | None) -> int:
+    text = table.configuration.get("delta.dataSkippingNumIndexedCols", "") if table else ""
+    return int(text) if re.fullmatch(r"-?\d+", text) else INDEXED_COLUMNS
+
+
+def _relative(location: Location, file: WrittenFile) -> str:
+    return Path(file.path).relative_to(location.uri).as_posix()
+
+
+def _values(file: WrittenFile, parts: Sequence[Column]) -> dict[str, str | None]:
+    return {column.name: partition_value(file.partition[column.name], column) for column in parts}
+
+
+def partition_value(text: str | None, column: Column) -> str | None:
+    """DuckDB's text of a partition value as Delta's."""
+    assert column.type is not None, "a partition column has a type"
+    if text is None:
+        return None
+    if column.type.name in ("timestamp", "timestamp_ntz"):
+        found = iso_time(text, column.type)
+        if found is None:
+            raise DataError(
+                f"partition_by: column {column.name!r} holds {text}, which is no date of the years 1 to 9999"
+            )
+        return found if column.type.name == "timestamp" else found.replace("T", " ")
+    if column.type.name in ("float", "double"):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text, text)
+    return text
+
+
+def find_commit(location: Location, txn: str, table: Table | None) -> int | None:
+    """The version that a transaction committed, None where the log does not have it."""
+    first = 0 if table is None else table.version + 1
+    if location.local_path is not None:
+        return _find_local(Path(location.uri) / LOG, txn, first)
+    for commit in open_table(location).delta.history():
+        if commit["version"] < first:
+            break
+        if commit.get(TXN) == txn:
+            return int(commit["version"])
+    return None
+
+
+def _find_local(log: Path, txn: str, first: int) -> int | None:
+    version = first
+    while True:
+        try:
+            text = (log / f"{version:020}.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        if f'"{TXN}":"{txn}"' in text:
+            return version
+        version += 1
+
+
+# -- rows through delta-rs's own writer --------------------------------------------------------------------------------
+
+
+def commit_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, txn: str) -> int:
+    """Let delta-rs write and commit the rows of a frame; gives the version. Raises `Conflict`."""
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    location = target.location()
+    with explained(location):
+        try:
+            _write_rows(session, frame, target, plan, _properties(target, txn, None, plan))
+        except Exception as error:
+            found = find_commit(location, txn, plan.table)
+            if found is None:
+                refused = _refusal(location, error)
+                if refused is not None:
+                    raise refused from error
+                if isinstance(error, CommitFailedError) or (
+                    isinstance(error, DeltaError) and "already exists" in str(error)
+                ):
+                    raise Conflict from error
+                raise
+    found = find_commit(location, txn, plan.table)
+    if found is None:
+        raise DataError(
+            f"{location.display}: the commit is not in the table's log; read it again before you repeat the write"
+        )
+    return found
+
+
+def _write_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, properties: Any) -> None:
+    from arro3.core import RecordBatchReader
+    from deltalake import write_deltalake
+
+    location, append = target.location(), plan.mode == "append" and plan.table is not None
+    merge = "merge" if plan.cast.changes else None
+    with session.cursor(frame) as cursor:
+        reader = RecordBatchReader.from_arrow(cursor.sql(frame.sql))
+        mode: Any = "append" if append else "overwrite" if plan.table else "error"
+        schema_mode: Any = merge if append else "overwrite" if plan.table else None
+        write_deltalake(
+            plan.table.delta if plan.table else location.uri,
+            reader,
+            mode=mode,
+            schema_mode=schema_mode,
+            partition_by=list(plan.partition_by) or None,
+            storage_options=storage_options(location),
+            commit_properties=properties,
+        )
+
+
+def _refusal(location: Location, error: Exception) -> OdibiError | None:
+    """What the table itself refuses."""
+    text = str(error)
+    missing = re.search(r"features required: \[(.*?)\]", text)
+    if missing:
+        return unsupported_features(location, missing[1].split(", "), "write")
+    if re.search(r"[Ii]nvariant|constraint|Check or|violat|not nullable|non-null", text):
+        return DataError(
+            f"{location.display}: a row breaks a constraint of the table; nothing was written: {_first_line(text)}"
+        )
+    return None
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), text)
+
+
+def added_files(location: Location, version: int) -> list[WrittenFile]:
+    """The files that a commit added, from the log."""
+    if location.local_path is None:
+        return []
+    text = (Path(location.uri) / LOG / f"{version:020}.json").read_text(encoding="utf-8")
+    adds = [json.loads(line)["add"] for line in text.splitlines() if line.startswith('{"add"')]
+    return [
+        WrittenFile(
+            add["path"],
+            json.loads(add.get("stats") or "{}").get("numRecords", 0),
+            add["size"],
+            {},
+            add["partitionValues"],
+        )
+        for add in adds
+    ]
+
+
+__all__ = ["NULL_PARTITION", "Conflict", "added_files", "commit_files", "commit_rows", "find_commit"]

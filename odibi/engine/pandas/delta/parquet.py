@@ -1,0 +1,91 @@
+"""The Parquet files of a write: DuckDB puts them into the table's folder under names that carry the transaction's id."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from odibi.connections.base import Location
+from odibi.engine.pandas.cast import CastPlan
+from odibi.engine.pandas.delta.stats import WrittenFile
+from odibi.engine.pandas.delta.table import LOG, has_log, open_table
+from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
+from odibi.errors import AccessError
+from odibi.files import explain
+
+
+def write_files(
+    session: Session, frame: DuckFrame, cast: CastPlan, partition_by: tuple[str, ...], location: Location, txn: str
+) -> list[WrittenFile]:
+    """Compute the frame into Parquet files and give what DuckDB says of them. No rows: no files."""
+    folder = Path(location.uri)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain(error, location, "write") from error
+    if partition_by:
+        by = ", ".join(map(quote, partition_by))
+        where = f"{literal(str(folder))} (FORMAT parquet, RETURN_STATS, PARTITION_BY ({by})"
+        where += f", FILENAME_PATTERN {literal(f'part-{txn}-{{i}}')}, OVERWRITE_OR_IGNORE)"
+    else:
+        where = f"{literal(str(folder / f'part-{txn}-0.parquet'))} (FORMAT parquet, RETURN_STATS)"
+    rows = _copy(session, f"COPY ({cast.apply(frame.sql)}\n) TO {where}", frame, location)
+    found = [
+        WrittenFile(str(path), count, size, stats or {}, parts or {}) for path, count, size, _, stats, parts, *_ in rows
+    ]
+    for file in found:
+        if not file.rows:
+            Path(file.path).unlink()
+    return [file for file in found if file.rows]
+
+
+def _copy(session: Session, sql: str, frame: DuckFrame, location: Location) -> list[tuple[Any, ...]]:
+    try:
+        return session.execute(sql, frame)
+    except duckdb.IOException as error:
+        text = str(error)
+        if "No space left" in text:
+            raise AccessError(
+                f"{location.display}: no space left to write; free some, the table is as it was"
+            ) from error
+        if location.uri in text and ("Permission denied" in text or "Read-only" in text):
+            raise AccessError(f"{location.display}: no permission to write there; the table is as it was") from error
+        raise
+
+
+def remove_uncommitted(location: Location, txn: str) -> None:
+    """Delete the files of a transaction that never committed, and the folders that were made for them.
+
+    Files that the log names, now or in an older version, stay.
+    """
+    folder = Path(location.uri)
+    if not folder.is_dir() or committed(location, txn):
+        return
+    for top, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            if txn in name and name.endswith((".parquet", ".tmp")):
+                (Path(top) / name).unlink(missing_ok=True)
+        if not names or any(txn in name for name in names):
+            _remove_empty(Path(top), folder)
+
+
+def _remove_empty(folder: Path, table: Path) -> None:
+    if folder.name == LOG or (folder == table and (table / LOG).exists()):
+        return
+    try:
+        folder.rmdir()
+    except OSError:  # not empty, or another writer is at work in it
+        return
+
+
+def committed(location: Location, txn: str) -> bool:
+    """True where a commit of the log names files of the transaction. Looked up when a writer died, so it may take a while."""
+    if not has_log(location):
+        return False
+    for path in (Path(location.uri) / LOG).glob("*.json"):
+        if txn in path.read_text(encoding="utf-8", errors="replace"):
+            return True
+    return any(txn in path for path in open_table(location).delta.file_uris())

@@ -1,0 +1,247 @@
+"""Reading Delta: DuckDB over the snapshot's files where the table's features allow it, else through delta-rs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from odibi.connections.base import Location
+from odibi.engine.base import Source
+from odibi.engine.pandas.delta.files import DataFile, empty_select, files_select, frame_over
+from odibi.engine.pandas.delta.table import READ_BY_DUCKDB, Table, explained, open_at, open_table
+from odibi.engine.pandas.session import DuckFrame, Held, Session, literal, quote
+from odibi.engine.pandas.types import duckdb_type
+from odibi.errors import DataError, DataNotFoundError, UnknownNameError
+from odibi.types import Column
+
+OPERATORS = {
+    "=": "=",
+    "==": "=",
+    "!=": "<>",
+    "<>": "<>",
+    "<": "<",
+    "<=": "<=",
+    ">": ">",
+    ">=": ">=",
+    "in": "IN",
+    "not in": "NOT IN",
+}
+"""The operators of `filters`, and theirs in SQL."""
+_THROUGH_DELTA_RS = {"<>": "!=", "IN": "in", "NOT IN": "not in"}
+Filter = tuple[Column, str, Any]
+
+
+def scan(session: Session, source: Source) -> DuckFrame:
+    """A frame over a Delta table; `versionAsOf`, `timestampAsOf` and `filters` are options.
+
+    Raises `DataNotFoundError` (no table, version or data file), `DataError` (a damaged log), `UnsupportedError` (features).
+    """
+    location = source.location()
+    table = _open(location, source.options)
+    filters = parse_filters(table, source.options.get("filters") or ())
+    return scan_table(session, table, filters)
+
+
+def scan_table(session: Session, table: Table, filters: Sequence[Filter] = ()) -> DuckFrame:
+    """A frame over an open table."""
+    if table.location.local_path is None or not _duckdb_can(table):
+        return _through_delta_rs(session, table, filters)
+    files, rows = _data_files(table, filters)
+    where = _where(filters)
+    try:
+        sql = files_select(session, files, table.columns, table.partition_by)
+    except Exception as error:
+        gone = next((file.path for file in files if not _exists(file.path)), None)
+        if gone is None:
+            raise
+        raise DataNotFoundError(
+            f"{table.location.display}: the table's log lists the data file {gone}, which is gone; restore the file, or an "
+            "older version of the table that does not need it"
+        ) from error
+    return frame_over(
+        session, f"SELECT * FROM ({sql}){where}" if where else sql, table.columns, None if where else rows
+    )
+
+
+def _exists(path: str) -> bool:
+    return Path(path).is_file()
+
+
+def _open(location: Location, options: Mapping[str, Any]) -> Table:
+    version, when = options.get("versionAsOf"), options.get("timestampAsOf")
+    if version is not None and when is not None:
+        raise DataError("versionAsOf and timestampAsOf are both set; keep one")
+    if when is not None:
+        return open_at(location, _moment(when))
+    if version is None:
+        return open_table(location)
+    try:
+        return open_table(location, int(version))
+    except ValueError:
+        raise DataError(f"versionAsOf is {version!r}; give a version number, e.g. versionAsOf: 3") from None
+
+
+def _moment(when: Any) -> str | datetime:
+    if isinstance(when, datetime):
+        return when
+    return when.isoformat() if isinstance(when, date) else str(when)
+
+
+def _duckdb_can(table: Table) -> bool:
+    """True where the Parquet files hold the rows as the table shows them. Deletion vectors count where there are some."""
+    hard = table.reader_features - READ_BY_DUCKDB
+    if any(column.type is None for column in table.columns):
+        return False
+    if hard == {"deletionVectors"}:
+        with explained(table.location):
+            return not any(batch.num_rows for batch in table.delta.deletion_vectors())
+    return not hard
+
+
+def _data_files(table: Table, filters: Sequence[Filter]) -> tuple[list[DataFile], int | None]:
+    """The snapshot's files that may hold rows which pass the filters, and the rows in them where the log counts them."""
+    with explained(table.location):
+        actions = table.delta.get_add_actions()
+        paths = actions.column("path").to_pylist()
+        records = actions.column("num_records").to_pylist()
+        parts = _partition_values(table, actions, len(paths))
+        kept = _pruned(table, filters)
+    base = table.location.uri
+    files = [DataFile(_join(base, path), part) for path, part in zip(paths, parts, strict=True)]
+    if kept is not None:
+        pairs = [(file, count) for file, count in zip(files, records, strict=True) if _normal(file.path) in kept]
+        files, records = [file for file, _ in pairs], [count for _, count in pairs]
+    return files, None if filters or any(count is None for count in records) else sum(records)
+
+
+def _join(base: str, path: str) -> str:
+    """The path of a file; the log has it URL-encoded and relative to the table, or absolute."""
+    return str(Path(base, *unquote(path).split("/")))
+
+
+def _normal(path: str) -> str:
+    return str(Path(path).resolve())
+
+
+def _partition_values(table: Table, actions: Any, count: int) -> list[dict[str, str | None]]:
+    """The partition values as the log spells them."""
+    if not table.partition_by:
+        return [{}] * count
+    from deltalake import DeltaTable  # noqa: F401  (its Arrow library, arro3, is at hand with it)
+
+    rows = actions.column("partition").to_pylist()
+    return [{key: _spelled(row[key]) for key in table.partition_by} for row in rows]
+
+
+def _spelled(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _pruned(table: Table, filters: Sequence[Filter]) -> set[str] | None:
+    """The files that delta-rs does not rule out by partition values and statistics; None where it was not asked."""
+    if not filters:
+        return None
+    asked = [(column.name, _THROUGH_DELTA_RS.get(op, op), value) for column, op, value in filters if value is not None]
+    if not asked:
+        return None
+    try:
+        found = table.delta.file_uris(file_pruning_predicate=asked)
+    except Exception:  # noqa: BLE001 - pruning only saves work: what it can not judge, the row filter does
+        return None
+    return {_normal(path) for path in found}
+
+
+def parse_filters(table: Table, filters: Sequence[Any]) -> list[Filter]:
+    """The filters with their columns. Raises `DataError` for a filter that is none, `UnknownNameError` for a column."""
+    by_name = {column.name.lower(): column for column in table.columns}
+    found: list[Filter] = []
+    for each in filters:
+        if isinstance(each, str) or len(each) != 3:
+            raise DataError(f"filter {each!r}: write it as [column, operator, value], e.g. [year, '>=', 2024]")
+        name, op, value = each
+        if str(name).lower() not in by_name:
+            raise UnknownNameError(
+                f"column of {table.location.display} in filters", str(name), [c.name for c in table.columns]
+            )
+        sign = OPERATORS.get(str(op).lower().strip())
+        if sign is None:
+            raise UnknownNameError("operator in filters", str(op), OPERATORS)
+        if (sign in ("IN", "NOT IN")) != isinstance(value, (list, tuple, set)):
+            raise DataError(
+                f"filter {each!r}: {'a list is' if sign.endswith('IN') else 'one value is'} needed after {op!r}"
+            )
+        found.append((by_name[str(name).lower()], sign, value))
+    return found
+
+
+def _where(filters: Sequence[Filter]) -> str:
+    return " WHERE " + " AND ".join(map(_condition, filters)) if filters else ""
+
+
+def _condition(filter: Filter) -> str:
+    column, sign, value = filter
+    name = quote(column.name)
+    if value is None:
+        return f"{name} IS {'NULL' if sign == '=' else 'NOT NULL'}"
+    if sign in ("IN", "NOT IN"):
+        return f"{name} {sign} ({', '.join(_constant(column, each) for each in value) or 'NULL'})"
+    return f"{name} {sign} {_constant(column, value)}"
+
+
+def _constant(column: Column, value: Any) -> str:
+    text = (
+        str(value).lower() if isinstance(value, bool) else value.isoformat() if isinstance(value, date) else str(value)
+    )
+    return f"CAST({literal(text)} AS {duckdb_type(column.type) if column.type else 'VARCHAR'})"
+
+
+# -- through delta-rs --------------------------------------------------------------------------------------------------
+
+
+class _Stream:
+    """A table as delta-rs reads it, for DuckDB to scan as often as it likes."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        from deltalake import QueryBuilder
+
+        names = ", ".join(quote(column.name) for column in self._table.columns)
+        with explained(self._table.location):
+            reader = QueryBuilder().register("delta", self._table.delta).execute(f"SELECT {names} FROM delta")
+        return reader.__arrow_c_stream__(requested_schema)
+
+
+def _through_delta_rs(session: Session, table: Table, filters: Sequence[Filter]) -> DuckFrame:
+    """Deletion vectors, column mapping and whatever else is not in the Parquet files."""
+    stream = _Stream(table)
+    stream.__arrow_c_stream__()  # what delta-rs can not read is said now
+    columns = table.columns
+    if any(column.type is None for column in columns):
+        columns = tuple(column if column.type else Column(column.name, None, "VARCHAR") for column in columns)
+    name = session.new_name("delta")
+    parts = [
+        f"CAST({quote(column.name)} AS {duckdb_type(column.type)}) AS {quote(column.name)}"
+        if column.type
+        else quote(column.name)
+        for column in columns
+    ]
+    sql = f"SELECT {', '.join(parts)} FROM {name}"
+    where = _where(filters)
+    return DuckFrame(
+        session,
+        f"SELECT * FROM ({sql}){where}" if where else sql,
+        holds=(Held(name, stream),),
+        known_columns=columns if all(column.type for column in columns) else None,
+    )
+
+
+__all__ = ["empty_select", "parse_filters", "scan", "scan_table"]

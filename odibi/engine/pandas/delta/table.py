@@ -1,0 +1,294 @@
+"""Opening Delta tables, and what a table's protocol asks of those who read and write it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from odibi.connections.base import Location
+from odibi.engine.pandas.delta.schema import columns_of
+from odibi.errors import DataError, DataNotFoundError, OdibiError, UnsupportedError
+from odibi.files import explain, files_for, missing
+from odibi.types import Column
+
+LOG = "_delta_log"
+READ_BY_DUCKDB = {"timestampNtz", "typeWidening", "typeWidening-preview", "v2Checkpoint", "vacuumProtocolCheck"}
+"""Reader features that do not change what the Parquet files of the snapshot hold (widened types are cast)."""
+WRITTEN_FAST = {"timestampNtz", "appendOnly", "invariants"}
+"""Writer features that a commit of plain files honours; `appendOnly` and `invariants` are looked at one by one."""
+_COMMIT = re.compile(r"(\d{20})\.json")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
+WAYS_OUT = {
+    "rowTracking": "ALTER TABLE … DROP FEATURE rowTracking",
+    "clustering": "ALTER TABLE … CLUSTER BY NONE and DROP FEATURE clustering",
+    "typeWidening": "ALTER TABLE … DROP FEATURE typeWidening",
+    "deletionVectors": "REORG TABLE … APPLY (PURGE) and DROP FEATURE deletionVectors",
+}
+"""What makes a table writable (or readable) without the feature, run on Databricks or Spark."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table at one version. `delta` is delta-rs's object for it, which moves on when it writes."""
+
+    location: Location
+    delta: Any
+    version: int
+
+    @cached_property
+    def schema(self) -> str:
+        """The schema as Delta's JSON."""
+        return str(self.delta.schema().to_json())
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Names and types."""
+        return columns_of(self.schema)
+
+    @cached_property
+    def metadata(self) -> Any:
+        """Id, name, partition columns and configuration."""
+        return self.delta.metadata()
+
+    @property
+    def partition_by(self) -> tuple[str, ...]:
+        """Partition columns in order."""
+        return tuple(self.metadata.partition_columns)
+
+    @cached_property
+    def configuration(self) -> dict[str, str]:
+        """The table's properties."""
+        return {key: value for key, value in self.metadata.configuration.items() if value is not None}
+
+    @cached_property
+    def reader_features(self) -> frozenset[str]:
+        """What a reader must know. Column mapping is found in the properties too: older tables declare it there alone."""
+        found = set(self.delta.protocol().reader_features or ())
+        if "columnMapping" in found and not self._mapped:
+            found.discard("columnMapping")
+        return frozenset(found | ({"columnMapping"} if self._mapped else set()))
+
+    @property
+    def _mapped(self) -> bool:
+        return self.configuration.get("delta.columnMapping.mode", "none") != "none"
+
+    @cached_property
+    def writer_features(self) -> frozenset[str]:
+        """What a writer must honour and this table uses, whether its protocol lists features or only has a number."""
+        protocol = self.delta.protocol()
+        listed = set(protocol.writer_features or ()) - {
+            "appendOnly",
+            "invariants",
+            "checkConstraints",
+            "changeDataFeed",
+        }
+        listed -= {"generatedColumns", "columnMapping"}
+        return frozenset(listed | set(self._used()))
+
+    def _used(self) -> Iterator[str]:
+        if self._mapped:
+            yield "columnMapping"
+        if self.append_only:
+            yield "appendOnly"
+        if self.configuration.get("delta.enableChangeDataFeed", "").lower() == "true":
+            yield "changeDataFeed"
+        if any(key.startswith("delta.constraints.") for key in self.configuration):
+            yield "checkConstraints"
+        if '"delta.generationExpression"' in self.schema:
+            yield "generatedColumns"
+        if '"delta.identity.' in self.schema:
+            yield "identityColumns"
+        if '"delta.invariants"' in self.schema or '"nullable":false' in self.schema.replace(" ", ""):
+            yield "notNullOrInvariants"
+
+    @property
+    def append_only(self) -> bool:
+        """True where rows may never be removed."""
+        return self.configuration.get("delta.appendOnly", "").lower() == "true"
+
+    @property
+    def has_ntz(self) -> bool:
+        """True where the protocol allows zoneless timestamps."""
+        return "timestampNtz" in (self.delta.protocol().writer_features or ())
+
+    @property
+    def fast(self) -> bool:
+        """True where a commit of plain Parquet files honours all that the table asks of a writer."""
+        return self.writer_features <= WRITTEN_FAST
+
+    @property
+    def generated(self) -> frozenset[str]:
+        """Lower-case names of the columns that a writer computes."""
+        fields = json.loads(self.schema)["fields"]
+        return frozenset(field["name"].lower() for field in fields if "delta.generationExpression" in field["metadata"])
+
+
+def open_table(location: Location, version: int | None = None) -> Table:
+    """The table at a version (default: the newest).
+
+    Raises `DataNotFoundError` where no table or no such version is, `DataError` for a log that can not be read,
+    `UnsupportedError` for a table that asks for what nobody here knows.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    local = location.local_path
+    if local is not None and not has_log(location):
+        raise no_table(location)
+    if version is not None and version < 0:
+        raise DataNotFoundError(f"{location.display} has no version {version}; {_versions_text(location)}")
+    with explained(location):
+        try:
+            delta = DeltaTable(location.uri, version=version, storage_options=storage_options(location))
+            return Table(location, delta, int(delta.version()))
+        except TableNotFoundError as error:
+            raise no_table(location) from error
+        except Exception as error:
+            if version is not None and "specified end version" in str(error):
+                text = f"{location.display} has no version {version}; {_versions_text(location)}"
+                raise DataNotFoundError(text) from error
+            raise
+
+
+def open_at(location: Location, when: str | datetime) -> Table:
+    """The table as it was at a time (ISO 8601; UTC where no zone is given). Raises `DataNotFoundError` outside its history."""
+    asked = _time(when, location)
+    table = open_table(location)
+    newest = commit_time(table)
+    if asked > newest:
+        raise DataNotFoundError(
+            f"{location.display} was last changed at {newest.isoformat()}, before timestampAsOf {asked.isoformat()}; "
+            "leave the option out for the newest version"
+        )
+    with explained(location):
+        table.delta.load_as_version(asked)
+    found = Table(location, table.delta, int(table.delta.version()))
+    if commit_time(found) > asked:
+        raise DataNotFoundError(
+            f"{location.display} has no version from {asked.isoformat()} or before; the oldest, "
+            f"version {found.version}, is from {commit_time(found).isoformat()}"
+        )
+    return found
+
+
+def _time(when: str | datetime, location: Location) -> datetime:
+    try:
+        found = when if isinstance(when, datetime) else datetime.fromisoformat(str(when).strip())
+    except ValueError:
+        text = (
+            f"{location.display}: timestampAsOf {when!r} is not a time; write it as 2025-12-31 or 2025-12-31T23:59:59Z"
+        )
+        raise DataError(text) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def commit_time(table: Table) -> datetime:
+    """When the opened version was committed."""
+    milliseconds = table.delta.history(1)[0].get("timestamp", 0)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def has_log(location: Location) -> bool:
+    """True where a local folder is a Delta table."""
+    return bool(log_versions(location, checkpoints=True))
+
+
+def log_versions(location: Location, checkpoints: bool = False) -> list[int]:
+    """The versions that a local table's log has commits for (or checkpoints of), ascending."""
+    folder = Path(location.uri) / LOG
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise explain(error, location, "read") from error
+    patterns = (_COMMIT, _CHECKPOINT) if checkpoints else (_COMMIT,)
+    return sorted({int(found[1]) for name in names for pattern in patterns if (found := pattern.fullmatch(name))})
+
+
+def _versions_text(location: Location) -> str:
+    versions = log_versions(location) if location.local_path is not None else []
+    return (
+        f"its log has versions {versions[0]} to {versions[-1]}"
+        if versions
+        else "`odibi delta history` lists its versions"
+    )
+
+
+def no_table(location: Location) -> OdibiError:
+    """The error for a place without a Delta table: what is there instead, and what is close."""
+    files = files_for(location)
+    kind = files.kind(location.uri)
+    if kind == "missing":
+        return missing(location)
+    if kind == "file":
+        return DataNotFoundError(
+            f"{location.display} is a file, not a Delta table; name its format (format: csv, parquet, …)"
+        )
+    suffixes = sorted({Path(path).suffix.lower() for path in files.walk(location.uri)} - {""})
+    if ".parquet" in suffixes:
+        hint = "it holds plain Parquet files: read it with format: parquet"
+    elif suffixes:
+        hint = f"it holds {', '.join(suffixes[:5])} files: name their format"
+    else:
+        hint = "write the table first, or correct the path"
+    return DataNotFoundError(f"{location.display} is a folder without a {LOG}, so no Delta table; {hint}")
+
+
+def storage_options(location: Location) -> dict[str, str] | None:
+    """The location's options as delta-rs takes them."""
+    return {key: str(value) for key, value in location.storage_options.items()} or None
+
+
+@contextmanager
+def explained(location: Location) -> Iterator[None]:
+    """Turn what delta-rs raises into texts for the user; it raises plain `Exception` and `ValueError` too."""
+    try:
+        yield
+    except OdibiError:
+        raise
+    except OSError as error:
+        raise explain(error, location, "read") from error
+    except Exception as error:
+        if type(error) is not Exception and type(error).__module__ == "builtins":
+            raise
+        raise _problem(location, error) from error  # delta-rs's errors have no common base class
+
+
+def _problem(location: Location, error: Exception) -> OdibiError:
+    text = str(error).split("\n")[0].removeprefix("Kernel error: ")
+    place = location.display
+    unsupported = re.search(r"Feature '(\w+)' is not supported|features required: \[(.*?)\]", text)
+    if unsupported:
+        return unsupported_features(location, (unsupported[1] or unsupported[2]).split(", "), "use")
+    if "catalog-managed" in text:
+        return UnsupportedError(f"{place} is managed by a catalog (catalogManaged) and can only be used through it")
+    if "not found" in text and ".parquet" in text:
+        return DataNotFoundError(
+            f"{place}: a data file that the table's log lists is gone: {text}; restore the file or the table"
+        )
+    if any(sign in text for sign in ("Json error", "commit files", "metadata or protocol", "log segment", "parsing")):
+        return DataError(
+            f"{place}: the table's log ({LOG}) can not be read: {text}; restore the damaged file from a copy, "
+            "or restore the table's folder"
+        )
+    return DataError(f"{place}: {text}")
+
+
+def unsupported_features(location: Location, features: list[str], doing: str) -> UnsupportedError:
+    """The error for table features that delta-rs does not have, with what to do."""
+    spelled = [name[0].lower() + name[1:] for name in features]
+    ways = [WAYS_OUT[name] for name in spelled if name in WAYS_OUT]
+    way = f"drop it on Spark ({'; '.join(ways)}), or " if ways else ""
+    return UnsupportedError(
+        f"{location.display} has the Delta feature {', '.join(spelled)}, which the pandas engine can not {doing}; "
+        f"{way}run this with --engine spark"
+    )

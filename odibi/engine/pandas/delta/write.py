@@ -1,0 +1,307 @@
+"""Writing Delta: DuckDB writes the Parquet files beside the table's own, the checks read them, delta-rs commits them.
+
+Where the commit must honour more than plain files (constraints, generated columns, change data, …) or must add columns to
+the table, delta-rs's own writer takes the rows instead; the checks then run over a kept frame before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from odibi.connections.base import Location
+from odibi.engine.base import CheckResult, Checks, Target, WriteReport
+from odibi.engine.pandas.cast import CastPlan, legal_names, plan_cast
+from odibi.engine.pandas.delta import commit, parquet
+from odibi.engine.pandas.delta.commit import Conflict
+from odibi.engine.pandas.delta.files import DataFile, files_select, frame_over
+from odibi.engine.pandas.delta.stats import WrittenFile
+from odibi.engine.pandas.delta.table import Table, has_log, no_table, open_table, unsupported_features
+from odibi.engine.pandas.session import DuckFrame, Session
+from odibi.errors import DataError, SchemaMismatchError, TargetExistsError, UnsupportedError, suggest
+from odibi.files import files_for, new_txn, staging
+from odibi.types import Column
+
+ATTEMPTS = 20
+"""How often a write is planned anew because another writer changed the table meanwhile."""
+MANY_PARTITIONS = 1000
+SMALL_PARTITION = 1000
+RunChecks = Callable[[DuckFrame], tuple[CheckResult, ...]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a write does to the table as it is now (None: it is made)."""
+
+    table: Table | None
+    mode: str
+    cast: CastPlan
+    partition_by: tuple[str, ...]
+    fast: bool
+
+    @property
+    def files_key(self) -> tuple[object, ...]:
+        """Equal for plans that need the same Parquet files."""
+        return self.cast.items, self.cast.names, self.partition_by, self.fast
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """How schema and partitioning change."""
+        before = self.table.partition_by if self.table else self.partition_by
+        if before == self.partition_by:
+            return self.cast.changes
+        return (*self.cast.changes, f"partitioning: {_listed(before)} → {_listed(self.partition_by)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"[{', '.join(names)}]"
+
+
+def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run_checks: RunChecks) -> WriteReport:
+    """Write a frame to a Delta table: cast to the table's types, check, then commit.
+
+    `run_checks` gets a frame over what was written and raises `CheckFailed`; then, and after any other error, the table is
+    as it was. Raises `TargetExistsError` (mode error), `SchemaMismatchError`, `UnsupportedError`, `AccessError`, `DataError`.
+    """
+    location = target.location()
+    table = find_table(location)
+    if table is not None and target.mode == "error":
+        raise TargetExistsError(
+            f"{location.display} exists (mode: error); use append or overwrite, or choose another path"
+        )
+    if table is not None and target.mode == "ignore":
+        return _ignored(frame, table)
+    check = run_checks if checks.items else _no_checks
+    for _ in range(ATTEMPTS):
+        plan = plan_write(frame, target, table)
+        try:
+            return (
+                _fast(session, frame, target, plan, check)
+                if plan.fast
+                else _careful(session, frame, target, plan, check)
+            )
+        except Conflict:
+            table = find_table(location)
+            if table is not None and target.mode in ("error", "ignore"):
+                if target.mode == "ignore":
+                    return _ignored(frame, table)
+                raise TargetExistsError(
+                    f"{location.display} was made by another writer meanwhile (mode: error)"
+                ) from None
+    raise DataError(
+        f"{location.display}: other writers changed the table {ATTEMPTS} times while this write was under way; run it again"
+    )
+
+
+def _no_checks(frame: DuckFrame) -> tuple[CheckResult, ...]:
+    del frame
+    return ()
+
+
+def _ignored(frame: DuckFrame, table: Table) -> WriteReport:
+    version = table.version
+    return WriteReport(frame, None, frame.columns, written=False, version_before=version, version_after=version)
+
+
+def find_table(location: Location) -> Table | None:
+    """The table, None where none is. Raises `DataError` where a file is in the way."""
+    if location.local_path is None:
+        from deltalake import DeltaTable
+
+        from odibi.engine.pandas.delta.table import storage_options
+
+        there = DeltaTable.is_deltatable(location.uri, storage_options(location))
+        return open_table(location) if there else None
+    if has_log(location):
+        return open_table(location)
+    if files_for(location).kind(location.uri) == "file":
+        raise DataError(
+            f"{location.display} is a file where the table's folder would go; move it, or choose another path"
+        )
+    return None
+
+
+def plan_write(frame: DuckFrame, target: Target, table: Table | None) -> Plan:
+    """Decide types, partitioning and way. Raises where the data does not fit the table."""
+    names = legal_names(frame.columns, bool(target.options.get("normalize_names")))
+    mode = target.mode if table is not None and target.mode == "append" else "overwrite"
+    existing = _existing(frame, table, names, mode)
+    cast = plan_cast(frame.columns, target.schema, existing, mode, names)
+    partition_by = _partitioning(cast.columns, target, table, names, frame)
+    if table is None:
+        return Plan(None, target.mode, cast, partition_by, fast=target.location().local_path is not None)
+    if table.append_only and mode == "overwrite":
+        raise UnsupportedError(
+            f"{target.location().display} is append-only (delta.appendOnly), so it can not be overwritten; use mode: append"
+        )
+    adds_columns = mode == "append" and bool(cast.changes)
+    local = target.location().local_path is not None
+    return Plan(table, mode, cast, partition_by, fast=local and table.fast and not adds_columns)
+
+
+def _existing(frame: DuckFrame, table: Table | None, names: Sequence[str], mode: str) -> tuple[Column, ...] | None:
+    """The table's columns; what it generates itself is left to it where the data does not have it."""
+    if table is None or mode != "append":
+        return table.columns if table else None
+    given = {name.lower() for name in names}
+    return tuple(
+        column for column in table.columns if column.name.lower() in given or column.name.lower() not in table.generated
+    )
+
+
+def _partitioning(
+    columns: Sequence[Column], target: Target, table: Table | None, names: Sequence[str], frame: DuckFrame
+) -> tuple[str, ...]:
+    """The partition columns, as the table spells them."""
+    renamed = {column.name.lower(): name for column, name in zip(frame.columns, names, strict=True)}
+    by_name = {column.name.lower(): column for column in columns}
+    found = []
+    for name in target.partition_by:
+        column = by_name.get(name.lower()) or by_name.get(renamed.get(name.lower(), name).lower())
+        if column is None:
+            known = [each.name for each in columns]
+            raise SchemaMismatchError(
+                f"partition_by names {name!r}, which the data does not have; {suggest(name, known)}"
+            )
+        if column.type is None or column.type.children or column.type.name == "binary":
+            raise SchemaMismatchError(
+                f"partition_by: column {name!r} is {column.type_name}, by which no table can be partitioned"
+            )
+        found.append(column.name)
+    if table is not None and target.mode == "append":
+        if found and [name.lower() for name in found] != [name.lower() for name in table.partition_by]:
+            raise SchemaMismatchError(
+                f"{target.location().display} is partitioned by {_listed(table.partition_by)}, partition_by says {_listed(found)}; "
+                "an append keeps the table's partitioning: leave partition_by out, or use mode: overwrite"
+            )
+        return table.partition_by
+    if len(set(found)) < len(found):
+        raise SchemaMismatchError(f"partition_by {_listed(found)} names a column twice")
+    if found and len(found) == len(columns):
+        raise SchemaMismatchError(
+            f"partition_by {_listed(found)} names every column; a table needs one that it is not split by"
+        )
+    return tuple(found)
+
+
+# -- the fast way ------------------------------------------------------------------------------------------------------
+
+
+def _fast(session: Session, frame: DuckFrame, target: Target, plan: Plan, check: RunChecks) -> WriteReport:
+    location = target.location()
+
+    def clean(txn: str) -> None:
+        parquet.remove_uncommitted(location, txn)
+
+    with staging(location, clean) as stage:
+        if plan.table is None and not has_log(location):
+            _refuse_foreign(location)
+        files = parquet.write_files(session, frame, plan.cast, plan.partition_by, location, stage.txn)
+        written = _frame_over(session, files, plan)
+        results = check(written)
+        version, plan = _commit_files(frame, target, plan, files, stage.txn)
+    return _report(written, plan, files, version, results)
+
+
+def _refuse_foreign(location: Location) -> None:
+    """A folder of other files does not become a table silently."""
+    foreign = next(files_for(location).walk(location.uri), None)
+    if foreign is not None:
+        raise DataError(
+            f"{location.display} is a folder that holds other files ({foreign}) and no Delta table; "
+            "choose another path, or move the files away"
+        )
+
+
+def _frame_over(session: Session, files: Sequence[WrittenFile], plan: Plan) -> DuckFrame:
+    data = [DataFile(file.path, file.partition) for file in files]
+    sql = files_select(session, data, plan.cast.columns, plan.partition_by, uniform=True)
+    return frame_over(session, sql, plan.cast.columns, sum(file.rows for file in files))
+
+
+def _commit_files(
+    frame: DuckFrame, target: Target, plan: Plan, files: Sequence[WrittenFile], txn: str
+) -> tuple[int, Plan]:
+    """Commit; when another writer was faster, plan again on the table as it is now and keep the files if they still fit."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return commit.commit_files(target, plan, files, txn), plan
+        except Conflict:
+            table = find_table(target.location())
+            if table is None or target.mode in ("error", "ignore") or attempt == ATTEMPTS - 1:
+                raise
+            again = plan_write(frame, target, table)
+            if again.files_key != plan.files_key:
+                raise
+            plan = again
+    raise Conflict
+
+
+def _report(
+    frame: DuckFrame, plan: Plan, files: Sequence[WrittenFile], version: int, results: tuple[CheckResult, ...]
+) -> WriteReport:
+    partitions = partition_rows(files, plan.partition_by)
+    return WriteReport(
+        frame=frame,
+        rows=frame.rows,
+        columns=plan.cast.columns,
+        files=len(files),
+        bytes=sum(file.size for file in files),
+        partitions=len(partitions) if plan.partition_by else None,
+        version_before=plan.table.version if plan.table else None,
+        version_after=version,
+        schema_changes=plan.changes,
+        warnings=(*plan.cast.warnings, *partition_warnings(plan.partition_by, partitions)),
+        checks=results,
+    )
+
+
+def partition_rows(files: Sequence[WrittenFile], partition_by: Sequence[str]) -> dict[tuple[str | None, ...], int]:
+    """Rows that were written to each partition."""
+    found: dict[tuple[str | None, ...], int] = {}
+    for file in files:
+        key = tuple(file.partition.get(name) for name in partition_by)
+        found[key] = found.get(key, 0) + file.rows
+    return found
+
+
+def partition_warnings(
+    partition_by: Sequence[str], partitions: Mapping[tuple[str | None, ...], int]
+) -> tuple[str, ...]:
+    """Too many partitions, or too small ones: one line."""
+    if not partition_by or not partitions:
+        return ()
+    small = [rows for rows in partitions.values() if rows < SMALL_PARTITION]
+    problems = [f"{len(partitions):,} partitions were written (more than {MANY_PARTITIONS:,})"] * (
+        len(partitions) > MANY_PARTITIONS
+    )
+    if small:
+        problems.append(
+            f"{len(small):,} of {len(partitions):,} partitions have fewer than {SMALL_PARTITION:,} rows (the smallest {min(small):,})"
+        )
+    if not problems:
+        return ()
+    return (
+        f"partition_by {_listed(partition_by)}: {', and '.join(problems)}; fewer, larger partitions are read faster",
+    )
+
+
+# -- through delta-rs --------------------------------------------------------------------------------------------------
+
+
+def _careful(session: Session, frame: DuckFrame, target: Target, plan: Plan, check: RunChecks) -> WriteReport:
+    """Check a kept frame, then let delta-rs write it."""
+    location = target.location()
+    if plan.table is not None and (unknown := plan.table.writer_features & commit.NOT_WRITABLE):
+        raise unsupported_features(location, sorted(unknown), "write")
+    columns = plan.cast.columns
+    cast = replace(session.frame(plan.cast.apply(frame.sql)), holds=frame.holds, known_columns=columns)
+    kept = session.keep(cast)
+    results = check(kept)
+    version = commit.commit_rows(session, kept, target, plan, new_txn())
+    files = commit.added_files(location, version)
+    return replace(_report(kept, plan, files, version, results), rows=kept.rows)
+
+
+__all__ = ["find_table", "no_table", "plan_write", "save"]
