@@ -127,8 +127,8 @@ def load_document(
     """Read one file; `include` is left alone.
 
     overrides: variables that win over `environ` (default: the process's) and the `.env` beside the file
-    partial: raise only if there is no document; mistakes in values are in its `problems` (see `is_broken`), so that
-        the next stage can report its own together with them
+    partial: raise only if there is no whole document; mistakes in values are in its `problems` (see `is_broken`), so
+        that the next stage can report its own together with them
     """
     path = Path(path)
     reader = _Reader(path, overrides, environ)
@@ -349,6 +349,7 @@ class _Includes:
             path: list[str | int] = ["include", number] if isinstance(include, Sequence) else ["include"]
             self.find(root, item, path, notes, found)
         self.reader.add(notes, root)
+        self.reader.fatal |= bool(notes)  # what a missing file would give is not there: no more can be said
         for file, item in found:
             self.visit(file, item, chain)
 
@@ -403,6 +404,7 @@ class _Includes:
             elif not _is_null(node):
                 what = "a mapping of names" if wanted is Mapping else "a list"
                 self.problem(node.source.place(node.start), f"must be {what}", "", key)
+                self.reader.fatal = True
 
     def problem(self, place: Position, message: str, hint: str, key: str = "include") -> None:
         self.reader.problems.append(Problem(place, key, message, hint))

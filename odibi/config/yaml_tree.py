@@ -23,6 +23,7 @@ KeyPath = tuple[str | int, ...]
 
 MAX_DEPTH = 100
 MAX_ALIASED_NODES = 100_000
+MAX_EVENTS = 1_000_000
 MAX_NOTES = 100
 MAX_INT_DIGITS = 4000
 
@@ -207,8 +208,10 @@ class _Composer:
 
     def read(self, events: Iterator[Any]) -> Node | None:
         documents = 0
-        for event in events:
+        for count, event in enumerate(events):
             kind = type(event)
+            if count > MAX_EVENTS:
+                raise self.too_many(event.start_mark.index)
             if kind is yaml.ScalarEvent:
                 self.scalar(event)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
@@ -223,6 +226,10 @@ class _Composer:
                     message, hint = "a second YAML document starts here", "one file holds one document: remove '---'"
                     raise self.notes.stop(self.source.place(event.start_mark.index), (), message, hint)
         return self.root
+
+    def too_many(self, index: int) -> StopReading:
+        hint = "is it a project file? data does not belong in it"
+        return self.notes.stop(self.source.place(index), (), f"more than {MAX_EVENTS:,} values", hint)
 
     def path(self) -> KeyPath:
         parts = [frame.slot(False) for frame in self.stack[:-1]]
@@ -391,7 +398,7 @@ def resolve(text: str, plain: bool, tag: str | None) -> Any:
     if tag == "str":
         return text
     value = resolve_plain(text)
-    fits = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}[tag]
+    fits: Any = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}[tag]
     if not isinstance(value, fits) or (isinstance(value, bool) and tag != "bool"):
         raise ValueMistake(f"is tagged !!{tag}, but is none", "remove the tag")  # a filled value must not be shown
     try:
