@@ -6,6 +6,7 @@ NULL counts like any value: two rows whose keys are equal, NULLs included, are d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ ANY_DECIMAL = DataType("decimal")
 """A decimal of any number of digits, in a schema check."""
 _NUMBERS = frozenset((*INTEGERS, "float", "double", "decimal"))
 _MANY = 20
+_WORD = re.compile(r"""'(?:[^']|'')*'|"((?:[^"]|"")+)"|([^\W\d]\w*)""")
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ def parse_check_type(text: str) -> DataType:
     return parse_type(text)
 
 
+def words_of(sql: str) -> list[str]:
+    """The identifiers of an expression, and whatever else looks like one, in order."""
+    return [plain or quoted.replace('""', '"') for quoted, plain in _WORD.findall(sql)]
+
+
 def one_line(text: str, limit: int = 80) -> str:
     """The text on one line, cut where it is long."""
     flat = " ".join(text.split())
@@ -117,7 +124,7 @@ def problems(config: ValidationConfig, columns: Sequence[Column] | None = None) 
     if columns is None:
         return found
     for path, name in _named_columns(config):
-        if (column := _find(name, columns)) is None:
+        if (column := find_column(name, columns)) is None:
             found.append((path, f"unknown column {name!r}", suggest(name, [each.name for each in columns])))
         elif path.startswith(("ranges.", "accepted_values.")) and (clash := _value_clash(config, path, column)):
             found.append((path, *clash))
@@ -190,7 +197,7 @@ def misfit(check: Check, columns: Sequence[Column]) -> str:
     if isinstance(check, SchemaCheck):
         return "; ".join(schema_findings(check, columns))
     known = [column.name for column in columns]
-    missing = [name for name in check.columns if _find(name, columns) is None]
+    missing = [name for name in check.columns if find_column(name, columns) is None]
     if missing:
         return "; ".join(f"unknown column {name!r}; {suggest(name, known)}" for name in missing)
     values: Sequence[Any] = ()
@@ -198,7 +205,7 @@ def misfit(check: Check, columns: Sequence[Column]) -> str:
         values = [each for each in (check.min, check.max) if each is not None]
     elif isinstance(check, ValuesCheck):
         values = check.values
-    column = _find(check.columns[0], columns) if values else None
+    column = find_column(check.columns[0], columns) if values else None
     return "; ".join(clash(column, values) or ()) if column else ""
 
 
@@ -206,9 +213,11 @@ def schema_findings(check: SchemaCheck, columns: Sequence[Column]) -> list[str]:
     """One text for each column that is missing or has another type."""
     known = [column.name for column in columns]
     wanted = dict.fromkeys((*check.required, *check.types))
-    found = [f"column {name!r} is missing; {suggest(name, known)}" for name in wanted if _find(name, columns) is None]
+    found = [
+        f"column {name!r} is missing; {suggest(name, known)}" for name in wanted if find_column(name, columns) is None
+    ]
     for name, type in check.types.items():
-        column = _find(name, columns)
+        column = find_column(name, columns)
         if column is not None and not type_fits(type, column.type):
             found.append(f"column {column.name!r} is {column.type_name}, not {type_text(type)}")
     return found
@@ -258,7 +267,8 @@ def _kind(value: Any) -> str:
     return "text" if isinstance(value, str) else "a number"
 
 
-def _find(name: str, columns: Sequence[Column]) -> Column | None:
+def find_column(name: str, columns: Sequence[Column]) -> Column | None:
+    """The column of that name; case is ignored where none is spelled so."""
     by_name = {column.name.lower(): column for column in columns}
     return next((column for column in columns if column.name == name), by_name.get(name.lower()))
 
@@ -267,22 +277,25 @@ def _find(name: str, columns: Sequence[Column]) -> Column | None:
 
 
 def failure_message(results: Sequence[CheckResult]) -> str:
-    """All failed checks in one text, one line each: `no_nulls(id): 3 of 1,000 rows; first: {'id': None}, …`."""
+    """All failed checks in one text, one line each: `no_nulls(id): 3 of 1,000 rows; first: {id: None}`."""
     failed = [result for result in results if not result.passed]
-    head = f"{len(failed)} of {len(results)} checks failed" if len(results) > 1 else "the check failed"
-    return "\n".join([f"{head}:", *(f"  {failure_line(result)}" for result in failed)])
+    head = f"{len(failed)} of {len(results)} checks do not hold" if len(results) > 1 else "the check does not hold"
+    return "\n".join([f"{head}:", *(f"  - {failure_line(result)}" for result in failed)])
 
 
 def failure_line(result: CheckResult) -> str:
-    """One failed check on one line."""
-    text = result.message
-    if not text and result.failing_rows is not None:
-        text = f"{result.failing_rows:,} of {result.total_rows:,} rows"
+    """One failed check on one line, with the first offending rows: the values are data, mask them where that matters."""
     examples = ", ".join(example_text(row) for row in result.examples)
-    return f"{result.name}: {text}" + (f"; first: {examples}" if examples else "")
+    return f"{result.name}: {result.message}" + (f"; first: {examples}" if examples else "")
 
 
 def example_text(row: Mapping[str, Any]) -> str:
-    """One failing row, short: at most 20 columns, long values cut."""
-    shown = [f"{name}: {one_line(repr(value), 60)}" for name, value in list(row.items())[:_MANY]]
+    """One row, short: at most 20 columns, long values cut."""
+    shown = [f"{name}: {one_line(_value_text(value), 60)}" for name, value in list(row.items())[:_MANY]]
     return "{" + ", ".join(shown) + (", …}" if len(row) > _MANY else "}")
+
+
+def _value_text(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return repr(value) if isinstance(value, str) else str(value)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from odibi.errors import DataError, suggest
 from odibi.model import Model
 from odibi.transforms.dialect import Dialect
-from odibi.types import Column
+from odibi.types import Column, DataType
 
 MAX_DISTINCT = 1000
 """Values of a column that become columns, at most."""
@@ -29,7 +29,6 @@ class Operation(ABC, Generic[P]):
 
     name: ClassVar[str]
     Params: ClassVar[type[Model]]
-    deterministic: ClassVar[bool] = True
 
     @abstractmethod
     def sql(self, params: P, columns: Columns, dialect: Dialect) -> str:
@@ -60,9 +59,10 @@ class Operation(ABC, Generic[P]):
 
 
 def distinct_sql(column: str, dialect: Dialect) -> str:
-    """The helper query for `Operation.distinct`: the values in order, one more than is allowed at most, NULL last."""
-    name = dialect.quote(column)
-    return f"SELECT DISTINCT {name} AS value FROM current ORDER BY value NULLS LAST LIMIT {MAX_DISTINCT + 1}"
+    """The helper query for `Operation.distinct`: the values in order and as text, NULL last; one more than may
+    become columns."""
+    values = f"SELECT DISTINCT {dialect.quote(column)} AS v FROM current ORDER BY v NULLS LAST LIMIT {MAX_DISTINCT + 1}"
+    return f"SELECT {dialect.cast('v', DataType('string'))} FROM ({values}) AS listed ORDER BY v NULLS LAST"
 
 
 def check_distinct(operation: str, column: str, values: Sequence[Any]) -> None:

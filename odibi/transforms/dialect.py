@@ -18,7 +18,10 @@ class Dialect:
     identifier_quote: str
     backslash_escapes: bool
     type_name: Callable[[DataType], str]
-    try_cast: str = "TRY_CAST"
+    hash: str
+    """A function of any number of columns."""
+    signed_hash: bool
+    random: str = "random()"
 
     def quote(self, name: str) -> str:
         """An identifier."""
@@ -49,7 +52,7 @@ class Dialect:
 
     def cast(self, expression: str, type: DataType, null_on_error: bool = False) -> str:
         """A CAST that fails on a bad value, or gives NULL for it."""
-        return f"{self.try_cast if null_on_error else 'CAST'}({expression} AS {self.type_name(type)})"
+        return f"{'TRY_CAST' if null_on_error else 'CAST'}({expression} AS {self.type_name(type)})"
 
 
 _DUCKDB_NAMES = {
@@ -75,8 +78,8 @@ def _duckdb_type(type: DataType) -> str:
     return _DUCKDB_NAMES.get(type.name, type.name.upper())
 
 
-DUCKDB = Dialect("duckdb", '"', False, _duckdb_type)
-SPARK = Dialect("spark", "`", True, str)
+DUCKDB = Dialect("duckdb", '"', False, _duckdb_type, "hash", False)
+SPARK = Dialect("spark", "`", True, str, "xxhash64", True)
 DIALECTS = {"duckdb": DUCKDB, "spark": SPARK, "databricks": SPARK}
 """sqlglot's name of a dialect -> how it is written."""
 
