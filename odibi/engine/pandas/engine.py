@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
 
@@ -14,6 +15,9 @@ from odibi.engine.pandas import errors
 from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.session import MAX_DEPTH, DuckFrame, Session
 from odibi.types import Column
+
+if TYPE_CHECKING:
+    from odibi.engine.pandas.analyse import Analyser
 
 
 class PandasEngine(Engine):
@@ -145,9 +149,14 @@ class PandasEngine(Engine):
 
     def analyse(self, query: Query, inputs: Mapping[str, tuple[Column, ...] | None]) -> SqlAnalysis:
         """Mistakes and columns of a query, on empty tables."""
+        return self._analyser.analyse(query, inputs)
+
+    @cached_property
+    def _analyser(self) -> Analyser:
+        """One for all queries of a file: it has a database of its own."""
         from odibi.engine.pandas.analyse import Analyser
 
-        return Analyser().analyse(query, inputs)
+        return Analyser()
 
     # -- Delta maintenance ---------------------------------------------------------------------------------------------
 
@@ -189,6 +198,8 @@ class PandasEngine(Engine):
         if self._session is not None:
             self._session.close()
             self._session = None
+        if "_analyser" in self.__dict__:
+            self.__dict__.pop("_analyser").close()
 
     def versions(self) -> dict[str, str]:
         """Versions of the libraries that compute."""
