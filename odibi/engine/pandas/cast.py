@@ -157,7 +157,9 @@ class _Planner:
         else:
             type = stored.type
         if _takes_as_utc(native, type):
-            self.warnings.append(f"column {name!r}: times without a zone were taken as UTC: the table's column has a zone")
+            self.warnings.append(
+                f"column {name!r}: times without a zone were taken as UTC: the table's column has a zone"
+            )
         return type, convert(expression, native, type, name)
 
 
@@ -318,7 +320,9 @@ def _declared(
     for name, type in declared.items():
         key = name.lower() if name.lower() in known else written.get(name.lower())
         if key is None:
-            raise SchemaMismatchError(f"write.schema declares {name!r}, which the data does not have; {suggest(name, spelled)}")
+            raise SchemaMismatchError(
+                f"write.schema declares {name!r}, which the data does not have; {suggest(name, spelled)}"
+            )
         found[key] = type
     return found
 

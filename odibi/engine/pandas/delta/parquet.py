@@ -33,13 +33,18 @@ def write_files(
     else:
         where = f"{literal(str(folder / f'part-{txn}-0.parquet'))} (FORMAT parquet, RETURN_STATS)"
     rows = _copy(session, f"COPY ({cast.apply(frame.sql)}\n) TO {where}", frame, location)
-    found = [
-        WrittenFile(str(path), count, size, stats or {}, parts or {}) for path, count, size, _, stats, parts, *_ in rows
-    ]
+    found = [_written(*row[:6]) for row in rows]
     for file in found:
         if not file.rows:
             Path(file.path).unlink()
     return [file for file in found if file.rows]
+
+
+def _written(path: str, rows: int, size: int, _: int, stats: Any, partition: Any) -> WrittenFile:
+    """A row of COPY's RETURN_STATS. Delta knows no empty text as a partition value: it is the same as NULL."""
+    values = partition or {}
+    blanks = tuple(name for name, value in values.items() if value == "")
+    return WrittenFile(path, rows, size, stats or {}, {name: value or None for name, value in values.items()}, blanks)
 
 
 def _copy(session: Session, sql: str, frame: DuckFrame, location: Location) -> list[tuple[Any, ...]]:

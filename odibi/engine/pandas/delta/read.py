@@ -7,6 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from urllib.request import url2pathname
 
 from odibi.connections.base import Location
 from odibi.engine.base import Source
@@ -105,33 +106,24 @@ def _data_files(table: Table, filters: Sequence[Filter]) -> tuple[list[DataFile]
     """The snapshot's files that may hold rows which pass the filters, and the rows in them where the log counts them."""
     with explained(table.location):
         actions = table.delta.get_add_actions()
-        paths = actions.column("path").to_pylist()
+        paths = [unquote(path) for path in actions.column("path").to_pylist()]
         records = actions.column("num_records").to_pylist()
         parts = _partition_values(table, actions, len(paths))
-        kept = _pruned(table, filters)
-    base = table.location.uri
-    files = [DataFile(_join(base, path), part) for path, part in zip(paths, parts, strict=True)]
-    if kept is not None:
-        pairs = [(file, count) for file, count in zip(files, records, strict=True) if _normal(file.path) in kept]
-        files, records = [file for file, _ in pairs], [count for _, count in pairs]
+    kept = _pruned(table, filters, paths)
+    pairs = zip(paths, parts, strict=True)
+    files = [DataFile(_join(table.location.uri, path), part) for path, part in pairs if kept is None or path in kept]
     return files, None if filters or any(count is None for count in records) else sum(records)
 
 
 def _join(base: str, path: str) -> str:
-    """The path of a file; the log has it URL-encoded and relative to the table, or absolute."""
-    return str(Path(base, *unquote(path).split("/")))
-
-
-def _normal(path: str) -> str:
-    return str(Path(path).resolve())
+    """The path of a file, which the log has relative to the table, or as a URL (of another table, in a shallow clone)."""
+    return url2pathname(path.removeprefix("file://")) if path.startswith("file://") else str(Path(base, path))
 
 
 def _partition_values(table: Table, actions: Any, count: int) -> list[dict[str, str | None]]:
     """The partition values as the log spells them."""
     if not table.partition_by:
         return [{}] * count
-    from deltalake import DeltaTable  # noqa: F401  (its Arrow library, arro3, is at hand with it)
-
     rows = actions.column("partition").to_pylist()
     return [{key: _spelled(row[key]) for key in table.partition_by} for row in rows]
 
@@ -144,18 +136,28 @@ def _spelled(value: Any) -> str | None:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _pruned(table: Table, filters: Sequence[Filter]) -> set[str] | None:
-    """The files that delta-rs does not rule out by partition values and statistics; None where it was not asked."""
-    if not filters:
-        return None
+def _pruned(table: Table, filters: Sequence[Filter], paths: Sequence[str]) -> set[str] | None:
+    """The paths that delta-rs does not rule out by partition values and statistics; None where nothing is ruled out."""
     asked = [(column.name, _THROUGH_DELTA_RS.get(op, op), value) for column, op, value in filters if value is not None]
-    if not asked:
+    if not asked or not paths:
         return None
     try:
         found = table.delta.file_uris(file_pruning_predicate=asked)
     except Exception:  # noqa: BLE001 - pruning only saves work: what it can not judge, the row filter does
         return None
-    return {_normal(path) for path in found}
+    if not found:
+        return set()
+    return _below_root(found, paths)
+
+
+def _below_root(uris: Sequence[str], paths: Sequence[str]) -> set[str] | None:
+    """Which of the paths the URIs are. delta-rs spells the table's folder in them its own way; None where it is unclear."""
+    longest = max((path for path in paths if uris[0].endswith(f"/{path}")), key=len, default=None)
+    if longest is None:
+        return None
+    root = uris[0][: -len(longest)]
+    kept = {uri.removeprefix(root) for uri in uris}
+    return kept if kept <= set(paths) else None
 
 
 def parse_filters(table: Table, filters: Sequence[Any]) -> list[Filter]:

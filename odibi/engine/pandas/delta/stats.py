@@ -21,13 +21,15 @@ _LAST = "\U0010ffff"
 
 @dataclass(frozen=True)
 class WrittenFile:
-    """A Parquet file that COPY wrote: `path` is DuckDB's, `partition` has DuckDB's texts, `stats` are by quoted column."""
+    """A Parquet file that COPY wrote: `path` is DuckDB's, `partition` has DuckDB's texts, `stats` are by quoted column.
+    `blanks` are partition columns whose value was the empty text."""
 
     path: str
     rows: int
     size: int
     stats: Mapping[str, Mapping[str, str]]
     partition: Mapping[str, str | None]
+    blanks: tuple[str, ...] = ()
 
 
 def add_stats(file: WrittenFile, columns: Sequence[Column], limit: int = INDEXED_COLUMNS) -> str:

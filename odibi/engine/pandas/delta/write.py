@@ -252,9 +252,14 @@ def _report(
         version_before=plan.table.version if plan.table else None,
         version_after=version,
         schema_changes=plan.changes,
-        warnings=(*plan.cast.warnings, *partition_warnings(plan.partition_by, partitions)),
+        warnings=(*plan.cast.warnings, *_blanks(files), *partition_warnings(plan.partition_by, partitions)),
         checks=results,
     )
+
+
+def _blanks(files: Sequence[WrittenFile]) -> list[str]:
+    names = sorted({name for file in files for name in file.blanks})
+    return [f"partition column {name!r}: empty texts were stored as NULL, which is the same in Delta" for name in names]
 
 
 def partition_rows(files: Sequence[WrittenFile], partition_by: Sequence[str]) -> dict[tuple[str | None, ...], int]:
