@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
 
@@ -22,6 +23,7 @@ Told = tuple[str, str]
 
 MAX_LISTED = 20
 _CARET = re.compile(r"\n\nLINE (?P<line>\d+): (?P<shown>[^\n]*)\n(?P<indent> *)\^+\s*$")
+_JSON = re.compile(r'\{"exception_type".*\}', re.DOTALL)
 _INTERNAL = re.compile(r'"?(?:memory\.main\.)?"?__odibi_\w+"?')
 _INTEGERS = {
     "INT8": "TINYINT", "INT16": "SMALLINT", "INT32": "INTEGER", "INT64": "BIGINT", "INT128": "HUGEINT",
@@ -88,7 +90,10 @@ def explain(exc: duckdb.Error, sql_as_run: str, written: str | None, inputs: Inp
     raised = read(exc)
     if raised.kind in ("Parser", "Syntax", "Binder", "Catalog", "Not implemented"):
         message, hint = tell_binding(raised, inputs)
-        return SqlError(_joined(message, hint), _offset(raised, sql_as_run, written))
+        offset = _offset(raised, sql_as_run, written)
+        if offset is None and written is not None:
+            offset = find_name(raised.name, written)
+        return SqlError(_joined(message, hint), offset)
     for kinds, teller in _TELLERS:
         if isinstance(exc, kinds):
             found = teller(raised)
@@ -103,8 +108,9 @@ def read(exc: BaseException) -> Raised:
     kind, _, rest = str(exc).partition(" Error: ")
     if not rest:
         kind, rest = "", str(exc)
-    if rest.startswith('{"exception_type"'):
-        return _from_json(json.loads(rest))
+    nested = _JSON.search(rest)
+    if nested:
+        return _from_json(json.loads(nested[0]))
     caret = _CARET.search(rest)
     if caret is None:
         return Raised(kind, rest.strip(), name=_first_name(rest))
@@ -115,7 +121,7 @@ def read(exc: BaseException) -> Raised:
 
 def _from_json(found: dict[str, str]) -> Raised:
     kind, text = found["exception_type"], found["exception_message"].strip()
-    nested = re.search(r'\{"exception_type".*\}', text)
+    nested = _JSON.search(text)
     if nested:
         return _from_json(json.loads(nested[0]))
     byte = int(found["position"]) if found.get("position", "").isdigit() else None
@@ -253,7 +259,8 @@ def tell_data(raised: Raised) -> Told:
             named = {key: _type_name(value) for key, value in match.groupdict(default="").items()}
             column = re.search(r" when casting from source column (.+)$", text)
             where = f" (column {column[1]!r})" if column else ""
-            return clean(message.format(**named) + where), hint
+            first, semicolon, more = message.partition("; ")
+            return clean(first.format(**named) + where + semicolon + more.format(**named)), hint
     return clean(text.partition("\n\n")[0].replace("\n", " ").strip()), ""
 
 
@@ -277,6 +284,11 @@ _RULES = (
     ),
     (
         r'^Casting value "(?P<value>.*?)" to type (?P<type>\S+) failed: value is out of range',
+        "{value} does not fit {type}",
+        _WIDER,
+    ),
+    (
+        r"^Could not cast value (?P<value>\S+) to (?P<type>\S+)",
         "{value} does not fit {type}",
         _WIDER,
     ),
@@ -346,10 +358,10 @@ def _type_name(text: str) -> str:
 def _missing(raised: Raised) -> OdibiError | None:
     """Errors of files and of the machine."""
     text = clean(raised.text)
-    named = re.search(r'(?:matches? the pattern|Cannot open file|open file) "([^"]+)"', text)
+    named = re.search(r'(?:match the pattern|pen file|read file|write file) "([^"]+)"', text)
     path = named[1] if named else ""
     if "No files found" in text or "No such file or directory" in text:
-        return DataNotFoundError(f"there is no file {path!r}" if path else _first_line(text))
+        return DataNotFoundError(_not_there(path) if path else _first_line(text))
     if re.search(r"Permission denied|Access is denied|Operation not permitted", text):
         return AccessError(f"no permission to open {path!r}" if path else _first_line(text))
     if re.search(r"No space left|not enough space|disk (?:is )?full|max_temp_directory_size", text, re.IGNORECASE):
@@ -357,6 +369,16 @@ def _missing(raised: Raised) -> OdibiError | None:
     if "GZIP stream" in text or "ZSTD" in text:
         return DataError(f"{_first_line(text)}; the file is not compressed as its name says, or was cut off")
     return None
+
+
+def _not_there(path: str) -> str:
+    """With the name beside it that is closest, for a local path."""
+    folder, name = Path(path).parent, Path(path).name
+    try:
+        near = closest(name, [entry.name for entry in folder.iterdir()])
+    except OSError:
+        near = []
+    return f"there is no file {path!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _no_memory(raised: Raised) -> OdibiError | None:
@@ -412,7 +434,7 @@ def _offset(raised: Raised, sql_as_run: str, written: str | None) -> int | None:
     start = sql_as_run.rfind(core) if core else -1
     place = raised.place(sql_as_run)
     if start < 0 or place is None:
-        return find_name(raised.name, written)
+        return None
     inside = place - start
     return inside + written.index(core) if 0 <= inside <= len(core) else None
 

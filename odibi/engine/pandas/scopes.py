@@ -41,7 +41,7 @@ def same_occurrence(sql: str, offset: int, written: str) -> int | None:
 
 
 def check(node: Tree, inputs: Mapping[str, Names]) -> tuple[list[Mistake], Names]:
-    """What is certainly missing, and the names of the query's columns where they are certain.
+    """What is certainly missing, and the names of the query's columns where they are certain (but for their case).
 
     `node` is the tree of the query, `inputs` the tables that it may name and their columns.
     """
@@ -235,7 +235,14 @@ def _names_of(item: Tree, scope: _Scope, source: Tree) -> Names:
         return None  # COLUMNS(…) becomes several columns
     if item.get("alias"):
         return [item["alias"]]
-    return [item["column_names"][-1]] if item["class"] == "COLUMN_REF" else None
+    return [_as_known(item["column_names"], scope)] if item["class"] == "COLUMN_REF" else None
+
+
+def _as_known(path: Sequence[str], scope: _Scope) -> str:
+    """The name of a column in the case that its table has, else as the query writes it."""
+    name = path[-1]
+    owners = [one for one in scope.sources if len(path) == 1 or one.alias == path[0].lower()]
+    return next((known for one in owners for known in one.names or () if known.lower() == name.lower()), name)
 
 
 def _star(item: Tree, scope: _Scope, source: Tree) -> Names:
