@@ -15,7 +15,6 @@ STYLE = """
 --skipped:#98a4b5;--skipped-bg:#252c37;--interrupted:#b79bf2;--interrupted-bg:#2b2343;--warned:#f2bb5c;
 --warned-bg:#382b12}}
 *{box-sizing:border-box}
-html{scroll-behavior:smooth}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,
 "Helvetica Neue",
 Arial,sans-serif;-webkit-text-size-adjust:100%}
@@ -30,7 +29,7 @@ p{margin:0 0 10px;overflow-wrap:anywhere}
 .crumb,.note,.soft{color:var(--soft)}.crumb{font-size:14px}.note{font-size:13px;font-weight:400}
 section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:20px 22px;margin:18px 0}
 section.failures{border-color:var(--failed)}section.cautions{border-color:var(--warned)}
-.facts{display:flex;flex-wrap:wrap;gap:12px 34px;margin:0}
+.facts{display:flex;flex-wrap:wrap;gap:12px 34px;margin:8px 0}
 .facts dt{font-size:12px;color:var(--soft)}.facts dd{margin:0;overflow-wrap:anywhere;
 font-variant-numeric:tabular-nums}
 .big{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 22px;margin-top:18px}
@@ -39,9 +38,10 @@ font-variant-numeric:tabular-nums}
 .icon.completed,.icon.passed{color:var(--completed)}.icon.failed{color:var(--failed)}.icon.skipped{
 color:var(--skipped)}
 .icon.interrupted{color:var(--interrupted)}.icon.warned{color:var(--warned)}
-.pill{display:inline-flex;align-items:center;gap:6px;border-radius:99px;padding:2px 11px 2px 7px;font-size:13px;
+.pill{display:inline-flex;align-items:center;gap:6px;border-radius:99px;padding:2px 11px;font-size:13px;
 font-weight:600;
 line-height:20px;white-space:nowrap}
+.pill .icon{margin-left:-4px}
 .pill.completed,.pill.passed{color:var(--completed);background:var(--completed-bg)}
 .pill.failed{color:var(--failed);background:var(--failed-bg)}.pill.skipped{color:var(--skipped);
 background:var(--skipped-bg)}
@@ -57,6 +57,7 @@ table.sample{width:auto;min-width:50%;font-size:13px}
 table.sample td{max-width:340px;white-space:pre-wrap;overflow-wrap:break-word;min-width:40px}
 table.sample th,table.sample td{padding-right:22px}
 table.sample th span{display:block;font-weight:400}
+.checks>tbody>tr>td:first-child,.checks>tbody>tr>td:nth-child(2){width:1%;padding-right:28px}
 table.columns{width:auto;min-width:50%}
 code,pre,.mono{font-family:ui-monospace,"SF Mono","Cascadia Mono","DejaVu Sans Mono",Consolas,monospace;
 font-size:13px}
@@ -69,7 +70,7 @@ max-height:460px;line-height:1.45;white-space:pre-wrap;overflow-wrap:anywhere;ta
 .message{white-space:pre-wrap;overflow-wrap:anywhere;border-left:3px solid var(--failed);padding:2px 0 2px 14px;
 margin:8px 0}
 .failure+.failure{margin-top:20px}
-ul.plain{margin:0;padding-left:20px}ul.plain li{overflow-wrap:anywhere;white-space:pre-wrap}
+ul.plain{margin:6px 0;padding-left:20px}ul.plain li{overflow-wrap:anywhere;white-space:pre-wrap}
 .plus{color:var(--completed);white-space:nowrap}.minus{color:var(--failed);white-space:nowrap}
 .turn{color:var(--warned)}tr.gone td:first-child{text-decoration:line-through;color:var(--soft)}
 details.node{border-top:1px solid var(--line)}details.node:first-of-type{border-top:0}
@@ -125,7 +126,7 @@ b.textContent=opened?"Close all":"Open all"})}
 })();
 """
 
-STYLE_HASH = "sha256-TLSOoRGq74/7Reh5KqeLO6ut2LJXPgM+PFm6hd2V0Xw="
+STYLE_HASH = "sha256-KkNTQgrwXKN2WN447CnDIlMJutlYE7pKrgIe0PKV5pA="
 SCRIPT_HASH = "sha256-EFgMFnd25tKNRrzub7AZsTVgXJO9IvGvv6zgVDwosvQ="
 
 SHAPES = """<svg class="defs" aria-hidden="true"><defs>

@@ -140,13 +140,17 @@ def when(iso: str) -> float:
 
 
 def _bar(node: Data, at: float, end: float, place: int, link: str) -> str:
-    scale = (_SPAN - _LABEL - 80) / end
+    scale, drawn = (_SPAN - _LABEL - 80) / end, state(node)
     x, width, y = _LABEL + at * scale, max(2.5, node["duration"] * scale), place * _LINE + 24
+    name, after, shape = esc(node["name"]), x + width + 6, ""
+    if drawn != "completed":
+        shape = f'<g class="{drawn}"><use href="#s-{drawn}" x="{after:.1f}" y="{y + 2}" width="14" height="14"/></g>'
+        after += 18
     return (
-        f'<a href="#{link}"><title>{esc(node["name"])}</title>'
+        f'<a href="#{link}"><title>{name}</title>'
         f'<text class="dim" x="{_LABEL - 10}" y="{y + 13}" text-anchor="end">{esc(fitting(node["name"], 34))}</text>'
-        f'<rect class="bar {state(node)}" x="{x:.1f}" y="{y + 3}" width="{width:.1f}" height="13" rx="3"/>'
-        f'<text class="dim" x="{x + width + 6:.1f}" y="{y + 13}">{esc(seconds(node["duration"]))}</text></a>'
+        f'<rect class="bar {drawn}" x="{x:.1f}" y="{y + 3}" width="{width:.1f}" height="13" rx="3"/>{shape}'
+        f'<text class="dim" x="{after:.1f}" y="{y + 13}">{esc(seconds(node["duration"]))}</text></a>'
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from odibi.story.assets import SCRIPT, SCRIPT_HASH, SHAPES, STYLE, STYLE_HASH
 from odibi.story.drawing import MAX_BARS, MAX_GRAPH, graph, state, timeline
 from odibi.story.markup import STATUS_WORDS, as_text, cell, code, esc, facts, fold, icon, pill, section
-from odibi.story.model import Data
-from odibi.story.text import change, clipped, count, moment, plural, seconds, size, visible
+from odibi.story.model import Data, users_of
+from odibi.story.text import change, clipped, count, failing, moment, plural, seconds, size, visible
 
 MAX_DETAIL = 3_000_000
 """Characters of all nodes' details; beyond, schema, sample and SQL of completed nodes are left to `story.json`."""
@@ -165,10 +165,7 @@ def _foot(story: Data) -> str:
 
 
 def _nodes(nodes: Sequence[Data], links: Mapping[str, str]) -> str:
-    users: dict[str, list[str]] = {}
-    for node in nodes:
-        for need in node["depends_on"]:
-            users.setdefault(need, []).append(node["name"])
+    users = users_of(nodes)
     parts, used = [], 0
     for node in nodes:
         brief = used > MAX_DETAIL and node["status"] == "completed"
@@ -192,7 +189,7 @@ def _node(node: Data, links: Mapping[str, str], users: Sequence[str], brief: boo
 
 def _status_word(node: Data) -> str:
     drawn = state(node)
-    return "" if drawn == "completed" else pill(drawn)
+    return "" if drawn == "completed" else pill(drawn, shape=False)
 
 
 def _summary(node: Data) -> str:
@@ -246,7 +243,7 @@ def _node_facts(node: Data, links: Mapping[str, str], users: Sequence[str]) -> l
                 f"{_link(name, links)}: {count(rows, 'not counted')}" for name, rows in node["rows_in"].items()
             ),
         ),
-        ("Rows out", _rows_fact(node)),
+        ("Rows out", _rows_fact(node, links, users)),
         (
             "Reads",
             f'{esc(read["place"])} <span class="soft">{esc(read["format"])}{_options(read["options"])}</span>'
@@ -267,20 +264,15 @@ def _times(node: Data) -> str:
     )
 
 
-def _rows_fact(node: Data) -> str:
-    against = node["changes_from_previous_run"]
+def _rows_fact(node: Data, links: Mapping[str, str], users: Sequence[str]) -> str:
     if node["rows"] is None:
-        return (
-            '<span class="soft">not counted: they went straight into the nodes that use them</span>'
-            if node["streamed"]
-            else ""
-        )
-    since = (
-        f' <span class="soft">{change(against["rows_change"])} since the last run</span>'
-        if against and against["rows_change"] is not None
-        else ""
+        into = ", ".join(_link(name, links) for name in users) or "what uses them"
+        return f'<span class="soft">not counted: they went straight into {into}</span>' if node["streamed"] else ""
+    against = node["changes_from_previous_run"]
+    known = against and against["rows_change"] is not None
+    return count(node["rows"]) + (
+        f' <span class="soft">{change(against["rows_change"])} since the last run</span>' if known else ""
     )
-    return count(node["rows"]) + since
 
 
 def _options(options: Mapping[str, Any]) -> str:
@@ -319,15 +311,13 @@ def _checks(checks: Sequence[Data]) -> str:
         for check in checks
     )
     heads = "<tr><th>State</th><th>Check</th><th>Found</th></tr>"
-    return f'<h3>Checks</h3><div class="wide"><table>{heads}{rows}</table></div>'
+    return f'<h3>Checks</h3><div class="wide"><table class="checks">{heads}{rows}</table></div>'
 
 
 def _failing(check: Data) -> str:
-    failing, total = check["failing_rows"], check["total_rows"]
-    figures = ""
-    if failing is not None:
-        figures = f"{plural(failing, 'row')} failed" + (f" of {total:,}" if total is not None else "")
-    return ". ".join(part for part in (figures, esc(check["message"])) if part)
+    return ". ".join(
+        part for part in (failing(check["failing_rows"], check["total_rows"]), esc(check["message"])) if part
+    )
 
 
 def _examples(examples: Sequence[Data]) -> str:
@@ -339,9 +329,14 @@ def _examples(examples: Sequence[Data]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table of data; `heads` are markup already."""
-    body = "".join([f"<tr>{''.join([cell(value) for value in row])}</tr>" for row in rows])
-    return f'<table class="sample"><tr>{"".join([f"<th>{head}</th>" for head in heads])}</tr>{body}</table>'
+    """A table of data; `heads` are markup already. Columns that hold a number stand to the right."""
+    right = [any(type(value) in (int, float) for value in column) for column in zip(*rows, strict=True)]
+    top = [
+        f'<th class="num">{head}</th>' if number else f"<th>{head}</th>"
+        for head, number in zip(heads, right, strict=True)
+    ]
+    body = [f"<tr>{''.join(map(cell, row, right))}</tr>" for row in rows]
+    return f'<table class="sample"><tr>{"".join(top)}</tr>{"".join(body)}</table>'
 
 
 def _steps(steps: Sequence[Data]) -> str:

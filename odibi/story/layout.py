@@ -8,15 +8,14 @@ narrow place in each of them, so that it does not cross nodes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SWEEPS = 4
 MAX_BENDS = 4
 """Places for long edges, as a multiple of the number of nodes; beyond it, long edges are drawn straight."""
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """`x` is a node's layer, `y` its height (1 is a node's own). `bends` are the places an edge passes on its way.
     Both axes start at 0; `layers` and `height` are the extent."""
 
@@ -27,8 +26,7 @@ class Layout:
     height: float
 
 
-@dataclass
-class _Grid:
+class _Grid(NamedTuple):
     """Everything that takes a place: nodes by index, then the bends of long edges. `thickness` is 1 or less."""
 
     layer: list[int]
@@ -137,7 +135,7 @@ def _place(grid: _Grid) -> None:
             wanted = [_middle(grid, chosen[i], at) for i, at in zip(row, middle, strict=True)]
             _spread(row, wanted, grid)
     top = min(grid.y, default=0.0)
-    grid.y = [y - top for y in grid.y]
+    grid.y[:] = [y - top for y in grid.y]
 
 
 def _middle(grid: _Grid, neighbours: Sequence[int], nothing: float) -> float:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from odibi.story.markup import STATUS_WORDS, as_text
-from odibi.story.model import Data
-from odibi.story.text import change, clipped, count, moment, plural, seconds, size, visible
+from odibi.story.model import Data, users_of
+from odibi.story.text import change, clipped, count, failing, moment, plural, seconds, size, visible
 
 MAX_DETAILED = 100
 """Nodes with details of their own; of a bigger pipeline only those with errors or warnings have them."""
@@ -71,7 +71,9 @@ def to_markdown(story: Data) -> str:
     """The text of `story.md`."""
     nodes = story["nodes"]
     detailed = nodes if len(nodes) <= MAX_DETAILED else [node for node in nodes if node["error"] or node["warnings"]]
-    parts = [_top(story), _failures(nodes), _warnings(story), _graph(nodes), _overview(nodes), *map(_node, detailed)]
+    users = users_of(nodes)
+    parts = [_top(story), _failures(nodes), _warnings(story), _graph(nodes), _overview(nodes)]
+    parts += [_node(node, users.get(node["name"], ())) for node in detailed]
     if len(detailed) < len(nodes):
         parts.append(
             f"Details of the other {len(nodes) - len(detailed):,} nodes are in `story.json` and on the page.\n"
@@ -176,7 +178,8 @@ def _overview(nodes: Sequence[Data]) -> str:
 def _times(node: Data) -> str:
     if not node["started"]:
         return ""
-    return f"{moment(node['started'])} to {moment(node['ended'])}, {md(seconds(node['duration']))}"
+    started, ended = node["started"], node["ended"]
+    return f"{started[:10]} {started[11:23]} to {ended[11:23]} UTC, {md(seconds(node['duration']))}"
 
 
 def _rows(node: Data, streamed: str = "streamed") -> str:
@@ -195,11 +198,11 @@ def _change(node: Data) -> str:
 # -- one node ----------------------------------------------------------------------------------------------------------
 
 
-def _node(node: Data) -> str:
+def _node(node: Data, users: Sequence[str]) -> str:
     parts = [
         f"### {md(node['name'])}\n",
         "".join(f"About: {md(text)}\n\n" for text in (node["description"], node["reason"]) if text),
-        table(("", ""), [pair for pair in _facts(node) if pair[1]]),
+        table(("", ""), [pair for pair in _facts(node, users) if pair[1]]),
         _checks(node["checks"]),
         _steps(node["steps"]),
         _columns(node),
@@ -208,14 +211,15 @@ def _node(node: Data) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _facts(node: Data) -> list[tuple[str, str]]:
+def _facts(node: Data, users: Sequence[str]) -> list[tuple[str, str]]:
     read, write = node["read"], node["write"]
     return [
         ("State", _state(node["status"])),
         ("Time", _times(node)),
         ("Depends on", md(", ".join(node["depends_on"]))),
+        ("Used by", md(", ".join(users))),
         ("Rows in", ", ".join(f"{md(name)}: {count(rows, 'not counted')}" for name, rows in node["rows_in"].items())),
-        ("Rows out", _rows(node, "not counted: they went straight into the nodes that use them")),
+        ("Rows out", _rows(node, f"not counted: they went straight into {md(', '.join(users) or 'what uses them')}")),
         ("Reads", f"{md(read['place'])} ({md(read['format'])}){_options(read['options'])}" if read else ""),
         *(_written(write) if write else ()),
         ("Retries", str(node["retries"] or "")),
@@ -254,11 +258,9 @@ def _checks(checks: Sequence[Data]) -> str:
 
 
 def _found(check: Data) -> str:
-    failing, total = check["failing_rows"], check["total_rows"]
-    figures = (
-        f"{plural(failing, 'row')} failed{f' of {total:,}' if total is not None else ''}" if failing is not None else ""
+    return ". ".join(
+        part for part in (failing(check["failing_rows"], check["total_rows"]), md(check["message"])) if part
     )
-    return ". ".join(part for part in (figures, md(check["message"])) if part)
 
 
 def _check_text(check: Data) -> str:

@@ -37,16 +37,13 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
-def cell(value: Any) -> str:
-    """A table cell: numbers to the right, null told apart from the text `null`."""
-    kind = type(value)
-    if kind is str:
-        return f"<td>{esc(value)}</td>"
+def cell(value: Any, number: bool = False) -> str:
+    """A table cell; null is told apart from the text `null`, and numbers stand to the right."""
     if value is None:
-        return '<td class="null">null</td>'
-    if kind is int or kind is float:
-        return f'<td class="num">{value}</td>'
-    return f"<td>{esc(as_text(value))}</td>"
+        return '<td class="num null">null</td>' if number else '<td class="null">null</td>'
+    kind = type(value)
+    text = str(value) if kind is int or kind is float else esc(value if kind is str else as_text(value))
+    return f'<td class="num">{text}</td>' if number else f"<td>{text}</td>"
 
 
 def icon(status: str) -> str:
@@ -55,10 +52,10 @@ def icon(status: str) -> str:
     return f'<svg class="icon {known}" viewBox="0 0 16 16" aria-hidden="true"><use href="#s-{known}"/></svg>'
 
 
-def pill(status: str) -> str:
+def pill(status: str, shape: bool = True) -> str:
     """Shape and word of a state."""
     known = status if status in STATUS_WORDS else "skipped"
-    return f'<span class="pill {known}">{icon(status)}{esc(STATUS_WORDS.get(status, status))}</span>'
+    return f'<span class="pill {known}">{icon(status) if shape else ""}{esc(STATUS_WORDS.get(status, status))}</span>'
 
 
 def facts(pairs: list[tuple[str, str]]) -> str:
@@ -69,7 +66,7 @@ def facts(pairs: list[tuple[str, str]]) -> str:
 
 def code(text: str) -> str:
     """A block of code as it stands."""
-    return f"<pre><code>\n{esc(text)}</code></pre>"
+    return f"<pre>\n<code>{esc(text)}</code></pre>"
 
 
 def fold(label: str, body: str, opened: bool = False) -> str:

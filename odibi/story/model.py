@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from odibi.events import (
     CheckRecord,
@@ -32,18 +31,17 @@ Data = dict[str, Any]
 """A part of a story, as JSON has it."""
 
 
-@dataclass(frozen=True)
-class PipelineFacts:
+class PipelineFacts(NamedTuple):
     """What was seen of one pipeline in a run. `previous` is the story it is compared with, `note` why there is none."""
 
     run: RunInfo
     finished: PipelineFinished
     started: datetime
+    begun: Mapping[str, datetime]
     nodes: Sequence[NodeInfo] = ()
     description: str = ""
     layer: str = ""
     retries: Sequence[NodeRetried] = ()
-    begun: Mapping[str, datetime] = field(default_factory=dict)
     previous: Data | None = None
     note: str = ""
     warnings: Sequence[str] = ()
@@ -130,6 +128,15 @@ def column_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Data 
         if before.get(name, kind) != kind
     ]
     return {"added": added, "removed": removed, "retyped": retyped}
+
+
+def users_of(nodes: Sequence[Data]) -> dict[str, list[str]]:
+    """Which nodes use a node, by its name; in the order of the graph."""
+    users: dict[str, list[str]] = {}
+    for node in nodes:
+        for need in node["depends_on"]:
+            users.setdefault(need, []).append(node["name"])
+    return users
 
 
 class _Maker:

@@ -146,7 +146,7 @@ class StoryRecorder:
             return path, ""
         warning = f"the story can not be written to {self.store.place(folder)}: {trouble}"
         elsewhere = f"{warning}; it is in a temporary folder"
-        facts = PipelineFacts(**{**facts.__dict__, "warnings": (elsewhere,)})
+        facts = facts._replace(warnings=(elsewhere,))
         path, trouble = _attempt(lambda: _write_story(self._fallback(), folder, facts, self.settings))
         return (path, elsewhere) if path is not None else ("", f"{warning}; nor to a temporary folder: {trouble}")
 

@@ -8,9 +8,8 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from odibi.errors import UnknownNameError
 from odibi.story.model import SCHEMA_VERSION, Data, head_of
@@ -92,8 +91,7 @@ def safe_name(name: str) -> str:
     return f"{safe or 'pipeline'}-{zlib.crc32(name.encode('utf-8', 'surrogatepass')):08x}".replace(".", "_")
 
 
-@dataclass(frozen=True)
-class StoryHead:
+class StoryHead(NamedTuple):
     """A story in a list. `folder` is relative to the store; `status` is empty where the story can not be read, and then
     `note` says why."""
 
@@ -152,9 +150,9 @@ def story_head(store: StoryStore, folder: str) -> StoryHead:
     try:
         data = read_head(store, folder)
     except FileNotFoundError:
-        return StoryHead(**{**unread.__dict__, "note": f"no {JSON}: the run was stopped while it wrote its story"})
+        return unread._replace(note=f"no {JSON}: the run was stopped while it wrote its story")
     except (OSError, ValueError, LookupError, TypeError) as error:
-        return StoryHead(**{**unread.__dict__, "note": f"{JSON} can not be read: {error}"})
+        return unread._replace(note=f"{JSON} can not be read: {error}")
     pipeline, counts = data["pipeline"], data["pipeline"]["counts"]
     return StoryHead(
         pipeline["name"],

@@ -41,6 +41,15 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def failing(number: int | None, total: int | None) -> str:
+    """`3 of 1,000 rows failed`; empty where rows were not counted."""
+    if number is None:
+        return ""
+    if total is None:
+        return f"{plural(number, 'row')} failed" if number else "no row failed"
+    return f"{number:,} of {plural(total, 'row')} failed" if number else f"none of {plural(total, 'row')} failed"
+
+
 def seconds(duration: float | None) -> str:
     """`8 ms`, `1.24 s`, `3 min 05 s`, `2 h 07 min`."""
     if duration is None:
