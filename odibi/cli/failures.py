@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import platform
-import sys
 import traceback
 
 from odibi.cli.ui import UI
 from odibi.errors import ConfigError, DataNotFoundError, GraphError, MissingExtraError, OdibiError, UnknownNameError
 
 FAILED, WRONG, BUG, INTERRUPTED = 1, 2, 3, 130
+_WRONG = (ConfigError, GraphError, UnknownNameError, MissingExtraError, DataNotFoundError)
+
+
+class UsageError(ConfigError):
+    """The command was called in a way it can not be."""
 
 
 def report(error: BaseException, ui: UI) -> int:
@@ -17,30 +21,35 @@ def report(error: BaseException, ui: UI) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 0 if error.code is None else FAILED
     if isinstance(error, KeyboardInterrupt):
-        ui.error("interrupted")
-        return INTERRUPTED
-    if isinstance(error, BrokenPipeError):  # the reader of our output went away: `odibi story list | head`
-        sys.stdout = None  # type: ignore[assignment]
-        return 0
-    if isinstance(error, OdibiError):
+        return _interrupted(ui)
+    if isinstance(error, (OdibiError, OSError, MemoryError)):
         return _expected(error, ui)
     return _bug(error, ui)
 
 
-def _expected(error: OdibiError, ui: UI) -> int:
-    if ui.debug:
-        ui.error("".join(traceback.format_exception(error)).rstrip())
-    if ui.json:
-        ui.dump({"status": "error", "errors": _as_data(error)})
-    ui.error(str(error) if isinstance(error, ConfigError) else f"error: {error}")
-    return WRONG if isinstance(error, (ConfigError, GraphError, UnknownNameError, MissingExtraError, DataNotFoundError)) else FAILED
+def bug_report(trace: str) -> str:
+    """An error that odibi did not foresee, as a log ready to paste into a report."""
+    from odibi._version import __version__
+
+    line = "-" * 80
+    return "\n".join(
+        [
+            "this is a bug in odibi. Please report it with the lines below; look first whether they hold data of yours.",
+            line,
+            f"odibi {__version__}, python {platform.python_version()}, {platform.platform()}",
+            trace.rstrip(),
+            line,
+        ]
+    )
 
 
-def _as_data(error: OdibiError) -> list[dict[str, object]]:
+def as_data(error: BaseException) -> list[dict[str, object]]:
+    """An error for programs; one entry a mistake."""
     if not isinstance(error, ConfigError):
-        return [{"type": type(error).__name__, "message": str(error)}]
+        return [{"type": type(error).__name__, "message": message_of(error)}]
     return [
         {
+            "type": type(error).__name__,
             "file": str(problem.position.file) if problem.position.file else None,
             "line": problem.position.line or None,
             "column": problem.position.column or None,
@@ -52,13 +61,35 @@ def _as_data(error: OdibiError) -> list[dict[str, object]]:
     ]
 
 
-def _bug(error: BaseException, ui: UI) -> int:
-    """An error that odibi did not foresee: a log ready to paste into a report."""
-    from odibi._version import __version__
+def message_of(error: BaseException) -> str:
+    """What an error says, for users."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    if isinstance(error, OSError) and not isinstance(error, OdibiError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
 
-    ui.error("this is a bug in odibi; please report it with the lines below (they name no data and no secret of yours)")
-    ui.error("-" * 80)
-    ui.error(f"odibi {__version__}, python {platform.python_version()}, {platform.platform()}")
-    ui.error("".join(traceback.format_exception(error)).rstrip())
-    ui.error("-" * 80)
+
+def _interrupted(ui: UI) -> int:
+    if ui.json:
+        ui.dump({"status": "interrupted", "exit_code": INTERRUPTED, "errors": []})
+    ui.error("interrupted")
+    return INTERRUPTED
+
+
+def _expected(error: BaseException, ui: UI) -> int:
+    code = WRONG if isinstance(error, _WRONG) else FAILED
+    if ui.debug:
+        ui.error("".join(traceback.format_exception(error)).rstrip())
+    if ui.json:
+        ui.dump({"status": "error", "exit_code": code, "errors": as_data(error)})
+    has_place = isinstance(error, ConfigError) and error.problems and error.problems[0].position.file
+    ui.error(message_of(error) if has_place else f"error: {message_of(error)}")
+    return code
+
+
+def _bug(error: BaseException, ui: UI) -> int:
+    if ui.json:
+        ui.dump({"status": "bug", "exit_code": BUG, "errors": as_data(error)})
+    ui.error(bug_report("".join(traceback.format_exception(error))))
     return BUG

@@ -345,6 +345,10 @@ class Engine(ABC):
     def analyse(self, query: Query, inputs: Mapping[str, tuple[Column, ...] | None]) -> SqlAnalysis:
         """What is wrong with a query, and its columns, from the columns of its inputs (None: not known). Moves no data."""
 
+    def translate(self, query: Query) -> str:
+        """The SQL as this engine runs it. Raises `SqlError` for what it can not say."""
+        return query.text
+
     # -- Delta maintenance ---------------------------------------------------------------------------------------------
 
     @abstractmethod

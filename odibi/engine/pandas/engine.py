@@ -158,6 +158,10 @@ class PandasEngine(Engine):
 
         return Analyser()
 
+    def translate(self, query: Query) -> str:
+        """The query as DuckDB runs it."""
+        return _statement(query)
+
     # -- Delta maintenance ---------------------------------------------------------------------------------------------
 
     def delta_history(self, location: Location, limit: int | None) -> list[dict[str, Any]]:
