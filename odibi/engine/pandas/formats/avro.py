@@ -1,0 +1,260 @@
+"""Avro object container files, by fastavro."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from odibi.engine.base import Source, Target
+from odibi.engine.pandas.formats.arrow import arrow_type
+from odibi.engine.pandas.formats.base import Codec, File, check_names, names_sql, open_input, pick
+from odibi.engine.pandas.session import DuckFrame, Session
+from odibi.engine.pandas.types import duckdb_type
+from odibi.errors import DataError, MissingExtraError
+from odibi.types import Column, DataType
+
+BATCH_ROWS = 50_000
+PRIMITIVES = {
+    "boolean": "boolean", "int": "int", "long": "bigint", "float": "float", "double": "double", "bytes": "binary",
+    "string": "string", "enum": "string", "fixed": "binary",
+}  # fmt: skip
+LOGICAL = {
+    "date": "date", "timestamp-millis": "timestamp", "timestamp-micros": "timestamp", "local-timestamp-millis": "timestamp_ntz",
+    "local-timestamp-micros": "timestamp_ntz", "uuid": "string", "time-millis": "string", "time-micros": "string",
+}  # fmt: skip
+CODECS = {"deflate": "deflate", "none": "null", "bzip2": "bzip2", "xz": "xz"}
+
+
+def fastavro() -> Any:
+    """The library. Raises `MissingExtraError`."""
+    try:
+        import fastavro
+    except ImportError:
+        raise MissingExtraError("fastavro", "avro", "format avro") from None
+    return fastavro
+
+
+# -- read --------------------------------------------------------------------------------------------------------------
+
+
+def scan(session: Session, source: Source) -> DuckFrame:
+    """A frame over Avro records, which are read now. Raises `DataError` for broken files and types without a like."""
+    import pyarrow as pa
+
+    input = open_input(session, source)
+    tables = [_table(file) for file in input.files]
+    for file, table in zip(input.files, tables, strict=True):
+        if table.schema != tables[0].schema:
+            raise DataError(f"{file.display} has other fields or types than {input.files[0].display}; read them apart")
+    whole = pa.concat_tables(tables)
+    frame = session.register(whole, rows=whole.num_rows)
+    items = []
+    for name in pick(input, whole.column_names):
+        quoted, type = names_sql([name]), input.types.get(name)
+        items.append(f"CAST({quoted} AS {duckdb_type(type)}) AS {quoted}" if type else quoted)
+    return session.frame(f"SELECT {', '.join(items)} FROM records", {"records": frame}, rows=whole.num_rows, cheap=True)
+
+
+def _table(file: File) -> Any:
+    """All records of a file as an Arrow table."""
+    import pyarrow as pa
+
+    library = fastavro()
+    try:
+        with open(file.local, "rb") as stream:
+            reader = library.reader(stream)
+            types = fields_of(reader.writer_schema, file)
+            check_names(list(types), file.display, "rename one where the file is written")
+            schema = pa.schema([(name, arrow_type(type)) for name, type in types.items()])
+            batches = [_batch(records, types, schema) for records in _chunks(reader)]
+    except (
+        ValueError,
+        EOFError,
+        IndexError,
+        KeyError,
+        UnicodeDecodeError,
+        library.read.SchemaResolutionError,
+    ) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{file.display} is no whole Avro file ({error}); it was cut off or is of another format: write it again"
+        ) from error
+    return pa.Table.from_batches(batches, schema)
+
+
+def _chunks(records: Iterator[Any]) -> Iterator[list[Any]]:
+    while chunk := list(itertools.islice(records, BATCH_ROWS)):
+        yield chunk
+
+
+def _batch(records: Sequence[Mapping[str, Any]], types: Mapping[str, DataType], schema: Any) -> Any:
+    import pyarrow as pa
+
+    arrays = []
+    for name, type in types.items():
+        convert = _from_avro(type)
+        values = [record[name] for record in records]
+        arrays.append(pa.array([convert(value) for value in values] if convert else values, arrow_type(type)))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _from_avro(type: DataType) -> Callable[[Any], Any] | None:
+    """How a value becomes one that Arrow takes; None where it does as it is."""
+    if type.name == "string":
+        return lambda value: value if value is None or isinstance(value, str) else str(value)  # uuid, time
+    inner = [_from_avro(child) or (lambda value: value) for child in type.children]
+    if type.name == "array":
+        return lambda value: None if value is None else [inner[0](item) for item in value]
+    if type.name == "map":
+        return lambda value: None if value is None else [(key, inner[1](item)) for key, item in value.items()]
+    if type.name == "struct":
+        named = list(zip(type.field_names, inner, strict=True))
+        return lambda value: None if value is None else {name: convert(value[name]) for name, convert in named}
+    return None
+
+
+def fields_of(schema: Any, file: File) -> dict[str, DataType]:
+    """The fields of a file's schema and our types of them. Raises `DataError` for types that have no like here."""
+    if not isinstance(schema, Mapping) or schema.get("type") != "record":
+        raise DataError(f"{file.display} holds no records but {schema!r}; only records are tables")
+    return {
+        field["name"]: _type(field["type"], {}, f"{file.display}, field {field['name']!r}")
+        for field in schema["fields"]
+    }
+
+
+def _type(schema: Any, named: dict[str, Any], place: str) -> DataType:
+    if isinstance(schema, list):
+        real = [item for item in schema if item != "null"]
+        if len(real) == 1:
+            return _type(real[0], named, place)
+        raise DataError(f"{place}: a union of {len(real)} types is no column type; write the field with one type")
+    if isinstance(schema, str):
+        if schema in PRIMITIVES:
+            return DataType(PRIMITIVES[schema])
+        if schema in named and named[schema] is not None:
+            return _type(named[schema], named, place)
+        raise DataError(f"{place}: the type {schema!r} holds itself or is unknown; it is no column type")
+    return _complex(schema, named, place)
+
+
+def _complex(schema: Mapping[str, Any], named: dict[str, Any], place: str) -> DataType:
+    kind, logical = schema["type"], schema.get("logicalType")
+    if isinstance(kind, list | Mapping):
+        return _type(kind, named, place)
+    if logical == "decimal":
+        return DataType("decimal", int(schema["precision"]), int(schema.get("scale", 0)))
+    if logical in LOGICAL:
+        return DataType(LOGICAL[logical])
+    if kind == "array":
+        return DataType("array", children=(_type(schema["items"], named, place),))
+    if kind == "map":
+        return DataType("map", children=(DataType("string"), _type(schema["values"], named, place)))
+    if kind == "record":
+        named[schema["name"]] = None  # while its fields are read: a record inside itself has no end
+        children = tuple(_type(field["type"], named, place) for field in schema["fields"])
+        named[schema["name"]] = schema
+        return DataType("struct", children=children, field_names=tuple(field["name"] for field in schema["fields"]))
+    if "name" in schema:
+        named[schema["name"]] = schema
+    return _type(kind, named, place)
+
+
+# -- write -------------------------------------------------------------------------------------------------------------
+
+
+def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
+    """Write a frame as Avro records. Raises `DataError` for names and types that Avro does not have."""
+    schema = record_of("row", [(column.name, _known(column, target)) for column in frame.columns], target.path)
+    library = fastavro()
+    count = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal count
+        for row in _rows(session, frame):
+            count += 1
+            yield row
+
+    with open(path, "wb") as out:
+        library.writer(
+            out, library.parse_schema(schema), rows(), codec=CODECS[target.options.get("compression", "deflate")]
+        )
+    return count
+
+
+def _known(column: Column, target: Target) -> DataType:
+    if column.type is None:
+        raise DataError(
+            f"{target.path}: avro can not hold column {column.name!r} of type {column.type_name}; declare its type"
+        )
+    return column.type
+
+
+def _rows(session: Session, frame: DuckFrame) -> Iterator[dict[str, Any]]:
+    converters = [_to_avro(column.type) for column in frame.columns if column.type]
+    names = [column.name for column in frame.columns]
+    with session.cursor(frame) as cursor:
+        for batch in cursor.execute(frame.sql).to_arrow_reader(BATCH_ROWS):
+            columns = [values.to_pylist() for values in batch.columns]
+            columns = [
+                [convert(value) for value in values] if convert else values
+                for convert, values in zip(converters, columns, strict=True)
+            ]
+            for row in zip(*columns, strict=True):
+                yield dict(zip(names, row, strict=True))
+
+
+def _to_avro(type: DataType) -> Callable[[Any], Any] | None:
+    """How a value from Arrow becomes one that fastavro takes: a map is a dict there."""
+    inner = [_to_avro(child) or (lambda value: value) for child in type.children]
+    if type.name == "map":
+        return lambda value: None if value is None else {key: inner[1](item) for key, item in value}
+    if type.name == "array":
+        return lambda value: None if value is None else [inner[0](item) for item in value]
+    if type.name == "struct":
+        named = list(zip(type.field_names, inner, strict=True))
+        return lambda value: None if value is None else {name: convert(value[name]) for name, convert in named}
+    return None
+
+
+def record_of(name: str, fields: Sequence[tuple[str, DataType]], place: str) -> dict[str, Any]:
+    """The Avro schema of a record; every field may be null."""
+    for field, _ in fields:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", field):
+            raise DataError(
+                f"{place}: avro can not hold the name {field!r} (letters, digits and _ only, no digit first); rename the column"
+            )
+    return {
+        "type": "record",
+        "name": name,
+        "fields": [
+            {"name": field, "type": ["null", _schema(type, f"{name}_{field}", place)], "default": None}
+            for field, type in fields
+        ],
+    }
+
+
+def _schema(type: DataType, name: str, place: str) -> Any:
+    written = {
+        "tinyint": "int", "smallint": "int", "int": "int", "bigint": "long", "binary": "bytes",
+        "date": {"type": "int", "logicalType": "date"},
+        "timestamp": {"type": "long", "logicalType": "timestamp-micros"},
+        "timestamp_ntz": {"type": "long", "logicalType": "local-timestamp-micros"},
+    }  # fmt: skip
+    if type.name == "decimal":
+        return {"type": "bytes", "logicalType": "decimal", "precision": type.precision, "scale": type.scale}
+    if type.name == "array":
+        return {"type": "array", "items": ["null", _schema(type.children[0], name + "_item", place)]}
+    if type.name == "map":
+        if type.children[0].name != "string":
+            raise DataError(f"{place}: avro holds maps with string keys only, not {type}; cast the keys")
+        return {"type": "map", "values": ["null", _schema(type.children[1], name + "_value", place)]}
+    if type.name == "struct":
+        return record_of(name, list(zip(type.field_names, type.children, strict=True)), place)
+    return written.get(type.name, type.name)
+
+
+CODEC = Codec(scan, write)

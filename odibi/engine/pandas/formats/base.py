@@ -1,0 +1,314 @@
+"""What the formats share: the files of a source as DuckDB can read them, columns and types, the COPY of a write."""
+
+from __future__ import annotations
+
+import os
+import re
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NoReturn
+
+from odibi.connections.base import Location
+from odibi.engine.base import Source, Target
+from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
+from odibi.engine.pandas.types import duckdb_type
+from odibi.errors import DataError, suggest
+from odibi.files import Files, expand, explained, files_for, new_txn, staging
+from odibi.formats.base import COMPRESSED
+from odibi.types import Column, DataType, parse_type
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A format of this engine. `scan` gives a lazy frame; `write` writes a frame to a local path (a folder where the
+    target is partitioned) and gives the number of rows. Both raise `DataError` for what the format can not hold."""
+
+    scan: Callable[[Session, Source], DuckFrame]
+    write: Callable[[Session, DuckFrame, Target, str], int]
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a source: `path` is where it is, `local` where DuckDB reads it (elsewhere after a download or unpacking)."""
+
+    path: str
+    local: str
+    display: str
+    compression: str = "none"
+
+    @property
+    def pattern(self) -> str:
+        """The local path as DuckDB takes it, which reads wildcards in it."""
+        return re.sub(r"([*?\[])", r"[\1]", self.local)
+
+
+@dataclass(frozen=True)
+class Input:
+    """The files of a source and how to tell of them."""
+
+    source: Source
+    location: Location
+    files: Sequence[File]
+    partitions: tuple[str, ...] = field(default=())
+    """Names of the hive partitions below the source's folder."""
+    outer: tuple[str, ...] = field(default=())
+    """Names of `k=v` folders above: not part of this source."""
+
+    @cached_property
+    def options(self) -> Mapping[str, Any]:
+        """The source's options."""
+        return self.source.options
+
+    @property
+    def hive(self) -> dict[str, str]:
+        """Arguments of a reader about partitions."""
+        if not self.partitions:
+            return {"hive_partitioning": "false"}
+        declared = {name: duckdb_type(type) for name, type in self.schema.items() if name in self.partitions}
+        types = {"hive_types": struct(declared)} if declared else {}
+        return {"hive_partitioning": "true", **types}
+
+    @cached_property
+    def schema(self) -> Mapping[str, DataType]:
+        """The declared columns: all of them, in order."""
+        return self.source.schema
+
+    @cached_property
+    def types(self) -> dict[str, DataType]:
+        """Types that are said for some columns."""
+        said = {name: parse_type(text) for name, text in self.options.get("types", {}).items()}
+        return {**said, **self.schema}
+
+
+# -- input -------------------------------------------------------------------------------------------------------------
+
+
+def location_of(end: Source | Target) -> Location:
+    """Where a source or target is; `storage_options` among its options win over the connection's."""
+    location = end.location()
+    given = end.options.get("storage_options")
+    return replace(location, storage_options={**location.storage_options, **given}) if given else location
+
+
+def open_input(session: Session, source: Source, suffixes: tuple[str, ...] = (), empty_is_fine: bool = False) -> Input:
+    """The files of a source, none of them empty; at least one, unless `empty_is_fine`. Raises `DataNotFoundError`, `DataError`, `AccessError`.
+
+    With `suffixes` (a text format) files may be compressed as a whole; what DuckDB can not unpack is unpacked here.
+    """
+    location = location_of(source)
+    paths = expand(location)
+    files = files_for(location)
+    base = location.uri if files.kind(location.uri) == "folder" else files.split(paths[0])[0]
+    opened: list[File] = []
+    with explained(location, "read"):
+        filled = [path for path in paths if files.size(path)]
+        if not filled and not empty_is_fine:
+            raise DataError(
+                f"{_display(location, paths[0])} is empty (0 bytes); write it again, or leave the node out until it has data"
+            )
+        for path in filled:
+            opened += _open_file(session, files, location, path, source.options, suffixes)
+    partitions, outer = _partitions(filled, base, files) if filled else ((), ())
+    return Input(source, location, opened, partitions, outer)
+
+
+def _open_file(
+    session: Session, files: Files, location: Location, path: str, options: Mapping[str, Any], suffixes: tuple[str, ...]
+) -> list[File]:
+    file = File(path, path, _display(location, path))
+    if suffixes:
+        file = replace(file, compression=_compression(path, options))
+    if location.local_path is None:
+        file = replace(file, local=_download(session, files, path))
+    if file.compression in ("zip", "bz2", "xz"):
+        from odibi.engine.pandas.formats.unpack import unpack
+
+        return [
+            replace(file, local=path, display=name, compression="none")
+            for path, name in unpack(session, file, suffixes)
+        ]
+    return [file]
+
+
+def _compression(path: str, options: Mapping[str, Any]) -> str:
+    said = options.get("compression", "auto")
+    return str(said if said != "auto" else COMPRESSED.get(os.path.splitext(path)[1].lower(), "none"))
+
+
+def _display(location: Location, path: str) -> str:
+    """A file of a location as messages show it."""
+    if not location.connection or not location.root or not path.startswith(location.root):
+        return path
+    return f"{location.connection}:{path[len(location.root) :].strip(os.sep + '/').replace(os.sep, '/')}"
+
+
+def _partitions(paths: Iterable[str], base: str, files: Files) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the `k=v` folders below `base`, where all files have the same, and of those above."""
+    above = _keys(re.split(r"[/\\]", base))
+    found = {_keys(re.split(r"[/\\]", files.split(path)[0][len(base) :])) for path in paths}
+    inside = found.pop()
+    return (inside, above) if not found else ((), above)
+
+
+def _keys(parts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(part.split("=", 1)[0] for part in parts if "=" in part[1:])
+
+
+# -- a place for downloads and unpacked files --------------------------------------------------------------------------
+
+_SCRATCH: weakref.WeakKeyDictionary[Session, str] = weakref.WeakKeyDictionary()
+
+
+def scratch(session: Session, name: str) -> str:
+    """A path that ends in `name`, in a temporary folder that lives as long as the session. A killed process leaves the
+    folder to the next one, which sweeps it."""
+    if session not in _SCRATCH:
+        import tempfile
+
+        stack = ExitStack()
+        place = os.path.join(os.path.realpath(tempfile.gettempdir()), "odibi-scratch")
+        _SCRATCH[session] = stack.enter_context(staging(Location(place))).path
+        weakref.finalize(session, stack.close)
+    folder = os.path.join(_SCRATCH[session], new_txn())
+    os.mkdir(folder)
+    return os.path.join(folder, re.split(r"[/\\]", name)[-1])
+
+
+def _download(session: Session, files: Files, path: str) -> str:
+    """A local copy of a file behind a URL: each connection's own credentials are used, and every format can be read."""
+    import shutil
+
+    local = scratch(session, path)
+    with files.open_read(path) as source, open(local, "wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+    return local
+
+
+# -- SQL ---------------------------------------------------------------------------------------------------------------
+
+
+def reader(function: str, files: Iterable[File], arguments: Mapping[str, str]) -> str:
+    """`read_csv(['a', 'b'], header=true)`; arguments are SQL."""
+    paths = ", ".join(literal(file.pattern) for file in files)
+    return f"{function}([{paths}]{''.join(f', {name}={value}' for name, value in arguments.items())})"
+
+
+def struct(items: Mapping[str, str]) -> str:
+    """A struct literal of texts, as readers take `columns`."""
+    return "{" + ", ".join(f"{literal(name)}: {literal(value)}" for name, value in items.items()) + "}"
+
+
+def names_sql(names: Iterable[str]) -> str:
+    """A list of identifiers."""
+    return ", ".join(map(quote, names))
+
+
+def texts_sql(texts: Iterable[str]) -> str:
+    """A list literal of texts."""
+    return f"[{', '.join(map(literal, texts))}]"
+
+
+# -- columns -----------------------------------------------------------------------------------------------------------
+
+
+def check_names(names: Sequence[str], place: str, way_out: str) -> None:
+    """Raise `DataError` for names that are blank, equal, or equal but for case (SQL ignores case)."""
+    seen: dict[str, str] = {}
+    for number, name in enumerate(names, 1):
+        if not name:
+            raise DataError(f"{place}: column {number} of {len(names)} has no name; {way_out}")
+        twin = seen.setdefault(name.lower(), name)
+        if seen[name.lower()] is not name and (twin != name or names.index(name) != number - 1):
+            how = (
+                f"the columns {twin!r} and {name!r} differ only in case"
+                if twin != name
+                else f"the column {name!r} is there twice"
+            )
+            raise DataError(f"{place}: {how}; {way_out}")
+
+
+def pick(input: Input, known: Sequence[str]) -> tuple[str, ...]:
+    """The columns a read gives: the option `columns`, else the declared ones, else all. Raises `DataError` for others."""
+    wanted = input.options.get("columns") or tuple(input.schema) or tuple(known)
+    for name in (*wanted, *input.types):
+        if name not in known:
+            raise DataError(f"{input.location.display} has no column {name!r}; {suggest(name, known)}")
+    return tuple(wanted)
+
+
+def declared(input: Input, names: Sequence[str]) -> dict[str, str]:
+    """DuckDB's types of the declared columns among `names`."""
+    return {name: duckdb_type(type) for name, type in input.types.items() if name in names}
+
+
+def refuse_types(columns: Iterable[Column], kinds: tuple[str, ...], format: str, place: str, way_out: str) -> None:
+    """Raise `DataError` for the first column of a type that a format can not hold."""
+    for column in columns:
+        if column.type is not None and column.type.name in kinds:
+            raise DataError(
+                f"{place}: {format} can not hold column {column.name!r} of type {column.type_name}; {way_out}"
+            )
+
+
+def refuse(input: Input, text: str) -> NoReturn:
+    """Raise `DataError` about an input."""
+    raise DataError(f"{input.location.display}: {text}")
+
+
+# -- write -------------------------------------------------------------------------------------------------------------
+
+
+def copy(
+    session: Session,
+    frame: DuckFrame,
+    select: str,
+    target: Target,
+    path: str,
+    arguments: Mapping[str, str],
+    extension: str,
+) -> int:
+    """`COPY (select) TO path`; `select` is over `frame`. Gives the number of rows."""
+    clauses = dict(arguments)
+    if target.partition_by:
+        missing = [name for name in target.partition_by if name not in {column.name for column in frame.columns}]
+        if missing:
+            known = [column.name for column in frame.columns]
+            raise DataError(f"partition_by names {missing[0]!r}, which is no column; {suggest(missing[0], known)}")
+        if len(target.partition_by) == len(frame.columns):
+            raise DataError("partition_by names every column, so the files would hold none; leave one out")
+        clauses |= {
+            "PARTITION_BY": f"({names_sql(target.partition_by)})",
+            "FILENAME_PATTERN": "'part-{i}'",
+            "FILE_EXTENSION": literal(extension),
+            "OVERWRITE_OR_IGNORE": "true",
+        }
+    options = ", ".join(f"{name} {value}" for name, value in clauses.items())
+    ((rows,),) = session.execute(f"COPY ({select}) TO {literal(path)} ({options})", frame)
+    return int(rows)
+
+
+def output_compression(target: Target, path: str, kinds: Mapping[str, str]) -> str:
+    """The compression of a text file that is written: as said, else by the path's suffix."""
+    said = str(target.options.get("compression", "auto"))
+    if said == "auto":
+        said = COMPRESSED.get(os.path.splitext(target.path)[1].lower(), "none")
+    if said not in kinds:
+        raise DataError(f"{target.path}: {said} can be read but not written; use one of {', '.join(kinds)}")
+    return kinds[said]
+
+
+def iso_text(column: Column, date_format: str | None, timestamp_format: str | None) -> str | None:
+    """SQL that gives a date or timestamp as text: ISO 8601 (`T`, and `Z` for zoned ones), or in the format; None for other types."""
+    kind, name = column.type.name if column.type else column.native, quote(column.name)
+    if kind == "date" and date_format:
+        return f"strftime({name}, {literal(date_format)})"
+    if kind not in ("timestamp", "timestamp_ntz"):
+        return None
+    utc = f"timezone('UTC', {name})" if kind == "timestamp" else name
+    if timestamp_format:
+        pattern = timestamp_format.replace("%z", "+00:00") if kind == "timestamp" else timestamp_format
+        return f"strftime({utc}, {literal(pattern)})"
+    return f"replace(CAST({utc} AS VARCHAR), ' ', 'T')" + (" || 'Z'" if kind == "timestamp" else "")

@@ -1,0 +1,94 @@
+"""Compressed files that DuckDB does not unpack itself, and encodings that it does not know: made plain in a scratch file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, cast
+
+from odibi.engine.pandas.formats.base import File, scratch
+from odibi.engine.pandas.session import Session
+from odibi.errors import DataError
+
+if TYPE_CHECKING:
+    import zipfile
+
+
+def unpack(session: Session, file: File, suffixes: Sequence[str]) -> list[tuple[str, str]]:
+    """The plain files inside a compressed one: local path and the name to show. Raises `DataError` for a broken one."""
+    if file.compression == "zip":
+        return _unzip(session, file, suffixes)
+    import bz2
+    import lzma
+
+    local = scratch(session, os.path.splitext(file.local)[0])
+    opener = bz2.open if file.compression == "bz2" else lzma.open
+    try:
+        with opener(file.local, "rb") as source, open(local, "wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise _broken(file, str(error)) from error
+    return [(local, file.display)]
+
+
+def _unzip(session: Session, file: File, suffixes: Sequence[str]) -> list[tuple[str, str]]:
+    import zipfile
+    import zlib
+
+    try:
+        with zipfile.ZipFile(file.local) as archive:
+            members = _members(archive, suffixes)
+            if not members:
+                raise DataError(
+                    f"{file.display} holds no {' or '.join(suffixes)} file; it has: {', '.join(archive.namelist()[:10])}"
+                )
+            return [(_extract(session, archive, member), f"{file.display}/{member}") for member in members]
+    except RuntimeError as error:  # what zipfile raises for a password
+        raise DataError(f"{file.display} can not be unpacked: {error}; write it without a password") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise _broken(file, str(error)) from error
+
+
+def _members(archive: zipfile.ZipFile, suffixes: Sequence[str]) -> list[str]:
+    """The data files of an archive; its only file whatever its name is."""
+    names = sorted(info.filename for info in archive.infolist() if not info.is_dir() and info.file_size)
+    visible = [name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))]
+    return visible if len(visible) == 1 else [name for name in visible if name.lower().endswith(tuple(suffixes))]
+
+
+def _extract(session: Session, archive: zipfile.ZipFile, member: str) -> str:
+    local = scratch(session, member)
+    with archive.open(member) as source, open(local, "wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+    return local
+
+
+def _broken(file: File, detail: str) -> DataError:
+    return DataError(
+        f"{file.display} is no whole {file.compression} file ({detail}); it was cut off or is of another kind: "
+        "write it again, or state `compression`"
+    )
+
+
+def transcode(session: Session, file: File, encoding: str) -> str:
+    """A UTF-8 copy of a text file. Raises `DataError` where the bytes do not fit the encoding."""
+    local = scratch(session, file.local)
+    opened = open_plain(file)
+    try:
+        with opened as source, open(local, "w", encoding="utf-8", newline="") as target:
+            import io
+
+            shutil.copyfileobj(io.TextIOWrapper(source, encoding=encoding, newline=""), target, 1 << 20)
+    except (UnicodeError, EOFError) as error:
+        raise DataError(f"{file.display} is not {encoding} text ({error}); state the right `encoding`") from error
+    return local
+
+
+def open_plain(file: File) -> IO[bytes]:
+    """A binary stream of a file's content, unpacked where it is gzip."""
+    if file.compression == "gzip":
+        import gzip
+
+        return cast("IO[bytes]", gzip.open(file.local, "rb"))
+    return open(file.local, "rb")
