@@ -31,8 +31,9 @@ class Figures:
 
 def run_once(command: Sequence[str], env: Mapping[str, str] | None = None) -> tuple[float, float]:
     """Wall seconds and peak MiB of one finished process; raises when it fails."""
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as users run it
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**given, **(env or {})})
     assert process.stderr is not None
     told = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
