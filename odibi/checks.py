@@ -284,7 +284,7 @@ def failure_message(results: Sequence[CheckResult]) -> str:
 
 
 def failure_line(result: CheckResult) -> str:
-    """One failed check on one line, with the first offending rows: the values are data, mask them where that matters."""
+    """One failed check on one line, with the first offending rows, whose values are data."""
     examples = ", ".join(example_text(row) for row in result.examples)
     return f"{result.name}: {result.message}" + (f"; first: {examples}" if examples else "")
 

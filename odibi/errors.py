@@ -73,11 +73,12 @@ class ConfigError(OdibiError, ValueError):
 
 
 class UnknownNameError(OdibiError, LookupError):
-    """A name that does not exist. `kind` says what was looked for; the text lists what exists."""
+    """A name that does not exist. `kind` says what was looked for; the text lists what exists, then `hint`."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        super().__init__(f"unknown {kind} {name!r}; {suggest(name, self.known)}")
+        text = f"unknown {kind} {name!r}; {suggest(name, self.known)}"
+        super().__init__(f"{text}; {hint}" if hint else text)
 
 
 class MissingExtraError(OdibiError, ImportError):

@@ -42,8 +42,8 @@ class DeduplicateParams(Model):
 
 class Deduplicate(Operation[DeduplicateParams]):
     """Keep exactly one row per key: the first (or last) in the order given, any one without. Keys with NULL are keys
-    like others; a row whose order value is NULL stays only where the key has no other. With equal order values any one of
-    the rows stays."""
+    like others; a row whose order value is NULL stays only where the key has no other. With equal order values any one
+    of the rows stays."""
 
     name = "deduplicate"
     Params = DeduplicateParams

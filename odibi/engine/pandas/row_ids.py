@@ -1,8 +1,8 @@
 """A number for every row of a frame, the same each time the frame is read.
 
-Stored Parquet has one (file and row in it) and so have tables (`rowid`), but they get lost in `SELECT *` over them. Here
-the frame's SQL is followed down to its source and the number is handed up, as long as every step between only filters
-and computes row by row. Everything else gives None.
+Stored Parquet has one (file and row in it) and so have tables (`rowid`), but they get lost in `SELECT *` over them.
+Here the frame's SQL is followed down to its source and the number is handed up, as long as every step between only
+filters and computes row by row. Everything else gives None.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from odibi.engine.pandas.session import DuckFrame, Session, literal
 
 MAX_SQL = 1_000_000
 """Characters of SQL that are looked into, at most."""
-VOLATILE = frozenset(
-    "random uuid uuidv4 uuidv7 gen_random_uuid setseed nextval currval setval stats vector_type "
-    "current_connection_id current_query_id current_transaction_id".split()
-)
+VOLATILE = frozenset((
+    "random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "setseed", "nextval", "currval", "setval", "stats",
+    "current_query", "current_connection_id", "current_query_id", "current_transaction_id", "error", "sleep_ms",
+    "vector_type", "write_log",
+))  # fmt: skip
+"""Functions that may give another value each time, as `duckdb_functions()` has them."""
 _MULTIPLYING = frozenset(("unnest", "unlist", "generate_subscripts"))
 _PARQUET = frozenset(("read_parquet", "parquet_scan"))
 _SHADOWING = frozenset(("file_index", "file_row_number", "rowid"))

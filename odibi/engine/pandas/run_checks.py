@@ -71,7 +71,7 @@ class _Run:
         return isinstance(check, NotEmptyCheck) and self.rows is not None
 
     def count(self, pending: Sequence[tuple[int, Countable]]) -> None:
-        """All counts in one query. Where that fails, one query each, so that the error is told of the check it belongs to."""
+        """All counts in one query. Where that fails, one query each: the error is told of the check it belongs to."""
         try:
             self.aggregate([check for _, check in pending])
         except duckdb.Error as error:
@@ -105,9 +105,9 @@ class _Run:
             self.rows = int(rows)
             for check, count in zip(together, found, strict=True):
                 self.counts[check] = int(count) if isinstance(check, RowCheck) else self.rows - int(count)
-        for check in checks:
-            if isinstance(check, UniqueCheck) and (check not in together or self.counts[check]):
-                self.counts[check] = self.duplicates(check)
+        for key in (check for check in checks if isinstance(check, UniqueCheck)):
+            if key not in together or self.counts[key]:
+                self.counts[key] = self.duplicates(key)
 
     def item(self, check: Countable) -> str:
         """One aggregate of the query: offending rows, or the number of keys."""
