@@ -27,6 +27,7 @@ SETTINGS = (
     "SET TimeZone = 'UTC'",
     "SET ieee_floating_point_ops = false",  # 1/0 is an error, as in Spark's ANSI mode
     "SET preserve_insertion_order = false",
+    "SET disabled_optimizers = 'type_pushdown'",  # it makes CAST(x AS VARCHAR) give a CSV file's raw text, in some queries
     "SET enable_progress_bar = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
