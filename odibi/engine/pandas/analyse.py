@@ -33,6 +33,7 @@ SETTINGS = (
     "SET enable_external_access = false",  # whatever a query says, analysing it opens nothing
     "SET errors_as_json = true",
     "SET threads = 1",
+    "PRAGMA disable_optimizer",  # binding is all that is wanted
     "PREPARE odibi_tree AS SELECT json_serialize_sql($1)",
 )
 

@@ -57,9 +57,15 @@ def translate(text: str, dialect: str, target: str = "duckdb") -> str:
     if dialect == target:
         return bare(text)
     check_dialect(dialect)
+    from sqlglot import exp
     from sqlglot.errors import ErrorLevel, UnsupportedError
 
-    tree = _prepared(_parse(text, dialect))
+    tree = _parse(text, dialect)
+    for hint in list(tree.find_all(exp.Hint)):
+        hint.pop()  # hints say how to compute, not what
+    if dialect in _SPARK:
+        for node in reversed(list(tree.walk())):  # inner parts first
+            _mean_as_spark(node)
     try:
         return str(tree.sql(dialect=target, unsupported_level=ErrorLevel.RAISE, comments=False))
     except UnsupportedError as error:
@@ -110,13 +116,37 @@ def _reader(dialect: str) -> Any:
     return OdibiSpark
 
 
-def _prepared(tree: exp.Expr) -> exp.Expr:
-    """Without optimizer hints, which say how to compute, not what."""
+def _mean_as_spark(node: exp.Expr) -> None:
+    """Repairs of what sqlglot translates into something that runs and gives another value."""
     from sqlglot import exp
 
-    for hint in list(tree.find_all(exp.Hint)):
-        hint.pop()
-    return tree
+    one = exp.Literal.number(1)
+    if isinstance(node, exp.DayOfWeek):
+        node.replace(exp.paren(exp.Add(this=node.copy(), expression=one)))  # Sunday is 1, not 0
+    elif isinstance(node, exp.Anonymous) and node.name.lower() == "weekday" and len(node.expressions) == 1:
+        monday_is_1 = exp.Anonymous(this="isodow", expressions=[node.expressions[0].copy()])
+        node.replace(exp.paren(exp.Sub(this=monday_is_1, expression=one)))
+    elif isinstance(node, exp.Like | exp.ILike) and _wants_escape(node):
+        node.replace(exp.Escape(this=node.copy(), expression=exp.Literal.string("\\")))
+    elif isinstance(node, exp.RegexpReplace):
+        _refer_with_backslash(node.args.get("replacement"))
+
+
+def _wants_escape(like: exp.Expr) -> bool:
+    """A backslash is Spark's escape in a pattern; DuckDB has none unless it is told."""
+    from sqlglot import exp
+
+    if isinstance(like.parent, exp.Escape) or isinstance(like.expression, exp.Any | exp.All):
+        return False
+    return not isinstance(like.expression, exp.Literal) or "\\" in like.expression.name
+
+
+def _refer_with_backslash(replacement: exp.Expr | None) -> None:
+    r"""`$1` refers to a group in Java, `\1` in DuckDB."""
+    from sqlglot import exp
+
+    if isinstance(replacement, exp.Literal) and replacement.is_string and "\\" not in replacement.name:
+        replacement.set("this", re.sub(r"\$(\d)", r"\\\1", replacement.name))
 
 
 def _syntax_error(error: dict[str, Any], text: str) -> SqlError:

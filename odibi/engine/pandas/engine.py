@@ -58,7 +58,7 @@ class PandasEngine(Engine):
         """The result of a SELECT over the inputs, lazy up to a depth that planning can bear."""
         text = _statement(query)
         frame = self.session.frame(text, inputs)
-        with self._explained(frame.sql, query.text if text == query.text else None, inputs):
+        with self._explained(frame.sql, query.text, inputs):
             columns = frame.columns
         if frame.depth > MAX_DEPTH:
             frame = self.keep(frame)
@@ -225,8 +225,6 @@ class PandasEngine(Engine):
 
 def _statement(query: Query) -> str:
     """The query as DuckDB runs it: translated where it is written in another dialect, without a closing semicolon."""
-    if query.dialect == "duckdb":
-        return query.text.rstrip().removesuffix(";")
     from odibi.engine.pandas.dialect import translate
 
     return translate(query.text, query.dialect)
