@@ -38,7 +38,7 @@ class PlainDisplay:
         """Take an event."""
         if isinstance(event, PipelineStarted):
             names = [len(f"{event.pipeline}.{node.name}") for node in event.nodes]
-            self.width = min(max(names, default=0), MAX_NAME)
+            self.width = max(self.width, min(max(names, default=0), MAX_NAME))
         elif isinstance(event, NodeFinished):
             self.finished(event.record)
         elif isinstance(event, NodeRetried):
@@ -165,7 +165,8 @@ def failure_block(record: NodeRecord) -> str:
         return ""
     place = shown_place(error.position)
     where = ": ".join(part for part in (place, error.step) if part)
-    return indent(printable(f"{where}\n{error.message}" if where else error.message))
+    message = error.message.partition("\n")[0] if error.cause == "bug" else error.message  # the log of a bug follows
+    return indent(printable(f"{where}\n{message}" if where else message))
 
 
 def display_for(ui: UI, structured: bool, metadata: Mapping[str, Any]) -> PlainDisplay:

@@ -166,6 +166,10 @@ def _bugs(result: RunResult) -> list[NodeRecord]:
 
 
 def _tell_bugs(result: RunResult, ui: UI) -> None:
+    """The log of each bug; several nodes often meet the same one."""
+    found: dict[str, list[str]] = {}
     for record in _bugs(result):
         if record.error is not None:
-            ui.error(bug_report(f"node {record.pipeline}.{record.name}\n{record.error.traceback}"))
+            found.setdefault(record.error.traceback, []).append(f"{record.pipeline}.{record.name}")
+    for trace, names in found.items():
+        ui.error(bug_report(f"node {', '.join(names)}\n{trace}"))

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, ui: UI) -> int:
     """Print the schema."""
-    from odibi.config.schema import json_schema
+    from odibi.schema import json_schema
 
     ui.dump(json_schema())
     return 0

@@ -125,8 +125,11 @@ class PandasEngine(Engine):
         """The first rows of a stored or kept frame."""
         if frame.lazy:
             return None
+        from odibi.engine.pandas.run_checks import readable
+
         names = [column.name for column in frame.columns]
-        found = self.session.execute(f"SELECT * FROM ({frame.sql}\n) LIMIT {rows}", frame)
+        items = ", ".join(map(readable, frame.columns))
+        found = self.session.execute(f"SELECT {items} FROM ({frame.sql}\n) LIMIT {rows}", frame)
         return [dict(zip(names, row, strict=True)) for row in found]
 
     # -- checks and writes ---------------------------------------------------------------------------------------------

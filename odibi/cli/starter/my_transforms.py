@@ -1,0 +1,12 @@
+"""Python steps of the pipelines. A function gets the context and, as `current`, the result of the step before."""
+
+import narwhals as nw
+
+from odibi import transform
+
+
+@transform
+def add_size(context, current: nw.LazyFrame, large_from: float = 100.0):
+    """Add `size`: small or large. Written in narwhals, so it runs on every engine; pandas works too (`current: pd.DataFrame`)."""
+    is_large = nw.col("amount").cast(nw.Float64) >= large_from
+    return current.with_columns(nw.when(is_large).then(nw.lit("large")).otherwise(nw.lit("small")).alias("size"))
