@@ -67,7 +67,7 @@ class Unpivot(Operation[UnpivotParams]):
             found.append(("value_columns", f"column {both[0]!r} is an id column too", "name it in one of the lists"))
         if not values:
             found.append(("id_columns", "no column is left to unpivot", "leave at least one out of id_columns"))
-        elif common_type(values) is None and len({column.type_name for column in values}) > 1:
+        elif common_type(values) is None and len({column.type_name for column in values if column.type_name}) > 1:
             types = ", ".join(f"{column.name}: {column.type_name}" for column in values[:6])
             found.append(
                 ("value_columns", f"the value columns have different types ({types})", "cast them to one type first")
