@@ -14,7 +14,15 @@ from odibi.engine.base import Target
 from odibi.engine.pandas.delta.files import NULL_PARTITION
 from odibi.engine.pandas.delta.schema import merged_json, schema_json
 from odibi.engine.pandas.delta.stats import INDEXED_COLUMNS, WrittenFile, add_stats, iso_time
-from odibi.engine.pandas.delta.table import LOG, Table, explained, open_table, storage_options, unsupported_features
+from odibi.engine.pandas.delta.table import (
+    LOG,
+    Table,
+    explained,
+    open_table,
+    storage_options,
+    table_uri,
+    unsupported_features,
+)
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.errors import DataError, OdibiError
 from odibi.types import Column
@@ -30,7 +38,7 @@ NOT_WRITABLE = frozenset(
 """Features that delta-rs refuses only after it wrote the files."""
 
 
-class Conflict(Exception):
+class Conflict(OdibiError):
     """Another writer changed the table meanwhile and this commit is not in the log: plan again."""
 
 
@@ -67,7 +75,7 @@ def _send(target: Target, plan: Plan, adds: list[Any], properties: Any) -> None:
     by = list(plan.partition_by)
     if table is None:
         create_table_with_add_actions(
-            location.uri, Schema.from_json(schema_json(columns)), adds, mode="error", partition_by=by,
+            table_uri(location), Schema.from_json(schema_json(columns)), adds, mode="error", partition_by=by,
             storage_options=options, commit_properties=properties,
         )  # fmt: skip
     elif plan.mode == "append":
@@ -75,7 +83,7 @@ def _send(target: Target, plan: Plan, adds: list[Any], properties: Any) -> None:
         table.delta.create_write_transaction(adds, "append", schema, partition_by=by, commit_properties=properties)
     elif _needs_new_table(table, plan):
         create_table_with_add_actions(
-            location.uri, Schema.from_json(merged_json(table.schema, columns)), adds, mode="overwrite", partition_by=by,
+            table_uri(location), Schema.from_json(merged_json(table.schema, columns)), adds, mode="overwrite", partition_by=by,
             name=table.metadata.name, description=table.metadata.description, configuration=table.configuration,
             storage_options=options, commit_properties=properties,
         )  # fmt: skip
@@ -194,7 +202,7 @@ def commit_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, 
         except Exception as error:
             found = find_commit(location, txn, plan.table)
             if found is None:
-                refused = _refusal(location, error)
+                refused = _refusal(location, plan.table, error)
                 if refused is not None:
                     raise refused from error
                 if isinstance(error, CommitFailedError) or (
@@ -221,7 +229,7 @@ def _write_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, 
         mode: Any = "append" if append else "overwrite" if plan.table else "error"
         schema_mode: Any = merge if append else "overwrite" if plan.table else None
         write_deltalake(
-            plan.table.delta if plan.table else location.uri,
+            plan.table.delta if plan.table else table_uri(location),
             reader,
             mode=mode,
             schema_mode=schema_mode,
@@ -231,21 +239,18 @@ def _write_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, 
         )
 
 
-def _refusal(location: Location, error: Exception) -> OdibiError | None:
+def _refusal(location: Location, table: Table | None, error: Exception) -> OdibiError | None:
     """What the table itself refuses."""
     text = str(error)
     missing = re.search(r"features required: \[(.*?)\]", text)
     if missing:
         return unsupported_features(location, missing[1].split(", "), "write")
-    if re.search(r"[Ii]nvariant|constraint|Check or|violat|not nullable|non-null", text):
-        return DataError(
-            f"{location.display}: a row breaks a constraint of the table; nothing was written: {_first_line(text)}"
-        )
+    if re.search(r"failed validation check|[Ii]nvariant|constraint|not nullable|non-null", text):
+        rules = "; ".join(table.rules) if table else ""
+        found = re.search(r"(\d+) rows failed", text)
+        rows = f"{found[1]} rows break" if found else "rows break"
+        return DataError(f"{location.display}: {rows} a constraint of the table ({rules}); the table is as it was")
     return None
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), text)
 
 
 def added_files(location: Location, version: int) -> list[WrittenFile]:

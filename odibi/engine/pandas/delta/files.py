@@ -76,7 +76,7 @@ def _hive_source(files: Sequence[DataFile], columns: Sequence[Column], keys: set
     if not keys:
         return f"read_parquet({_list(files)}, hive_partitioning = false@OPTIONS) AS __f", {}
     parts = [column for column in columns if column.name.lower() in keys]
-    types = ", ".join(f"{literal(column.name)}: {_type(column)}" for column in parts)
+    types = ", ".join(f"{literal(column.name)}: {literal(_type(column))}" for column in parts)
     source = f"read_parquet({_list(files)}, hive_partitioning = true, hive_types = {{{types}}}@OPTIONS) AS __f"
     return source, {column.name.lower(): f"__f.{quote(column.name)}" for column in parts}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from odibi.engine.pandas.delta.table import LOG, has_log, open_table
 from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
 from odibi.errors import AccessError
 from odibi.files import explain
+
+
+_NAME = re.compile(r"part-([0-9a-f]+-[0-9a-f]+)-\d+\.parquet")
+
+
+def txn_of(name: str) -> str | None:
+    """The transaction that wrote a file of this name, None for a name that is not ours."""
+    found = _NAME.fullmatch(name)
+    return found[1] if found else None
 
 
 def write_files(

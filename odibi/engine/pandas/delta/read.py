@@ -141,7 +141,7 @@ def _spelled(value: Any) -> str | None:
 
 def _pruned(table: Table, filters: Sequence[Filter], paths: Sequence[str]) -> set[str] | None:
     """The paths that delta-rs does not rule out by partition values and statistics; None where nothing is ruled out."""
-    asked = [(column.name, _THROUGH_DELTA_RS.get(op, op), value) for column, op, value in filters if value is not None]
+    asked = [(column.name, _THROUGH_DELTA_RS.get(op, op), value) for column, op, value in filters if _plain(value)]
     if not asked or not paths:
         return None
     try:
@@ -151,6 +151,13 @@ def _pruned(table: Table, filters: Sequence[Filter], paths: Sequence[str]) -> se
     if not found:
         return set()
     return _below_root(found, paths)
+
+
+def _plain(value: Any) -> bool:
+    """False for what delta-rs takes as NULL."""
+    return all(
+        each is not None and each != "" for each in (value if isinstance(value, (list, tuple, set)) else [value])
+    )
 
 
 def _below_root(uris: Sequence[str], paths: Sequence[str]) -> set[str] | None:

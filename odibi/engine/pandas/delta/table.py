@@ -125,6 +125,19 @@ class Table:
         return self.writer_features <= WRITTEN_FAST
 
     @property
+    def rules(self) -> list[str]:
+        """What rows must obey, as a reader understands it."""
+        prefix = "delta.constraints."
+        checks = [
+            f"{key.removeprefix(prefix)}: {rule}" for key, rule in self.configuration.items() if key.startswith(prefix)
+        ]
+        fields = json.loads(self.schema)["fields"]
+        checks += [f"{field['name']} is never NULL" for field in fields if not field.get("nullable", True)]
+        return checks + [
+            f"{field['name']}: its invariant" for field in fields if "delta.invariants" in field["metadata"]
+        ]
+
+    @property
     def generated(self) -> frozenset[str]:
         """Lower-case names of the columns that a writer computes."""
         fields = json.loads(self.schema)["fields"]
@@ -147,7 +160,7 @@ def open_table(location: Location, version: int | None = None) -> Table:
         raise DataNotFoundError(f"{location.display} has no version {version}; {_versions_text(location)}")
     with explained(location):
         try:
-            delta = DeltaTable(location.uri, version=version, storage_options=storage_options(location))
+            delta = DeltaTable(table_uri(location), version=version, storage_options=storage_options(location))
             return Table(location, delta, int(delta.version()))
         except TableNotFoundError as error:
             raise no_table(location) from error
@@ -241,6 +254,16 @@ def no_table(location: Location) -> OdibiError:
     else:
         hint = "write the table first, or correct the path"
     return DataNotFoundError(f"{location.display} is a folder without a {LOG}, so no Delta table; {hint}")
+
+
+def table_uri(location: Location) -> str:
+    """The location as delta-rs takes it. Raises `UnsupportedError` for a path that it can write to but not read."""
+    if location.local_path is not None and (found := re.search(r"%[0-9A-Fa-f]{2}", location.uri)):
+        raise UnsupportedError(
+            f"{location.display}: the path {location.uri} holds {found[0]!r}, which delta-rs takes for an escaped character; "
+            "rename the folder"
+        )
+    return location.uri
 
 
 def storage_options(location: Location) -> dict[str, str] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 from odibi.connections.base import Location
 from odibi.engine.base import CheckResult, Checks, Target, WriteReport
@@ -17,10 +17,18 @@ from odibi.engine.pandas.delta import commit, parquet
 from odibi.engine.pandas.delta.commit import Conflict
 from odibi.engine.pandas.delta.files import DataFile, files_select, frame_over
 from odibi.engine.pandas.delta.stats import WrittenFile
-from odibi.engine.pandas.delta.table import Table, has_log, no_table, open_table, unsupported_features
+from odibi.engine.pandas.delta.table import (
+    Table,
+    has_log,
+    open_table,
+    storage_options,
+    table_uri,
+    unsupported_features,
+)
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.errors import DataError, SchemaMismatchError, TargetExistsError, UnsupportedError, suggest
 from odibi.files import files_for, new_txn, staging
+from odibi.files.base import STAGE_PREFIX
 from odibi.types import Column
 
 ATTEMPTS = 20
@@ -109,10 +117,9 @@ def find_table(location: Location) -> Table | None:
     if location.local_path is None:
         from deltalake import DeltaTable
 
-        from odibi.engine.pandas.delta.table import storage_options
-
         there = DeltaTable.is_deltatable(location.uri, storage_options(location))
         return open_table(location) if there else None
+    table_uri(location)
     if has_log(location):
         return open_table(location)
     if files_for(location).kind(location.uri) == "file":
@@ -196,7 +203,7 @@ def _fast(session: Session, frame: DuckFrame, target: Target, plan: Plan, check:
 
     with staging(location, clean) as stage:
         if plan.table is None and not has_log(location):
-            _refuse_foreign(location)
+            _refuse_foreign(location, Path(stage.path).parent)
         files = parquet.write_files(session, frame, plan.cast, plan.partition_by, location, stage.txn)
         written = _frame_over(session, files, plan)
         results = check(written)
@@ -204,14 +211,20 @@ def _fast(session: Session, frame: DuckFrame, target: Target, plan: Plan, check:
     return _report(written, plan, files, version, results)
 
 
-def _refuse_foreign(location: Location) -> None:
-    """A folder of other files does not become a table silently."""
-    foreign = next(files_for(location).walk(location.uri), None)
-    if foreign is not None:
+def _refuse_foreign(location: Location, stages: Path) -> None:
+    """A folder of other files does not become a table silently. What another writer is about to commit is no such file."""
+    files = files_for(location)
+    foreign = [path for path in files.walk(location.uri) if not _under_way(path, stages)]
+    if foreign and not has_log(location):
         raise DataError(
-            f"{location.display} is a folder that holds other files ({foreign}) and no Delta table; "
+            f"{location.display} is a folder that holds other files ({foreign[0]}) and no Delta table; "
             "choose another path, or move the files away"
         )
+
+
+def _under_way(path: str, stages: Path) -> bool:
+    txn = parquet.txn_of(Path(path).name)
+    return txn is not None and (stages / f"{STAGE_PREFIX}{txn}").is_dir()
 
 
 def _frame_over(session: Session, files: Sequence[WrittenFile], plan: Plan) -> DuckFrame:
@@ -309,4 +322,4 @@ def _careful(session: Session, frame: DuckFrame, target: Target, plan: Plan, che
     return replace(_report(kept, plan, files, version, results), rows=kept.rows)
 
 
-__all__ = ["find_table", "no_table", "plan_write", "save"]
+__all__ = ["find_table", "plan_write", "save"]

@@ -1,0 +1,95 @@
+"""A lake of Delta tables, written in both ways: by DuckDB and delta-rs's commit, and by delta-rs's own writer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from odibi.connections.local import LocalConnection
+from odibi.engine.base import NO_CHECKS, Checks, Source, Target, WriteReport
+from odibi.engine.pandas.delta import save, scan
+from odibi.engine.pandas.session import DuckFrame, Session
+from odibi.types import parse_type
+
+
+@dataclass
+class Lake:
+    """Writes SELECTs to tables and reads them back, as lists of rows in text form."""
+
+    root: Path
+    session: Session
+    way: str = "fast"
+    connection: LocalConnection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.connection = LocalConnection(self.root, name="lake")
+
+    def path(self, name: str = "t") -> Path:
+        return self.root / name
+
+    def write(
+        self,
+        sql: str,
+        name: str = "t",
+        mode: str = "overwrite",
+        checks: Checks = NO_CHECKS,
+        run_checks: Callable[[DuckFrame], Any] = lambda frame: (),
+        **facts: Any,
+    ) -> WriteReport:
+        facts["partition_by"] = tuple(facts.get("partition_by", ()))
+        facts["schema"] = {key: parse_type(text) for key, text in facts.get("schema", {}).items()}
+        if self.way == "careful" and not self.path(name).exists():
+            self.demand_care(name)
+        target = Target(self.connection, name, "delta", mode=mode, **facts)
+        return save(self.session, self.session.frame(sql), target, checks, run_checks)
+
+    def demand_care(self, name: str) -> None:
+        """An empty table with a constraint, which only delta-rs's own writer honours."""
+        from deltalake import DeltaTable, Schema
+
+        schema = {"type": "struct", "fields": [{"name": "v", "type": "integer", "nullable": True, "metadata": {}}]}
+        config = {"delta.enableChangeDataFeed": "true"}
+        DeltaTable.create(str(self.path(name)), Schema.from_json(json.dumps(schema)), configuration=config)
+
+    def read(self, name: str = "t", **options: Any) -> DuckFrame:
+        return scan(self.session, Source(self.connection, name, "delta", options))
+
+    def rows(self, name: str = "t", **options: Any) -> list[str]:
+        return self.texts(self.read(name, **options))
+
+    def texts(self, frame: DuckFrame) -> list[str]:
+        found = self.session.execute(f"SELECT __row::VARCHAR FROM ({frame.sql}) AS __row", frame)
+        return sorted(text for (text,) in found)
+
+    def select(self, sql: str) -> list[str]:
+        return self.texts(self.session.frame(sql))
+
+    def types(self, name: str = "t") -> dict[str, str]:
+        return {column.name: column.type_name for column in self.read(name).columns}
+
+    def files(self, name: str = "t") -> list[str]:
+        return sorted(str(path.relative_to(self.path(name))) for path in self.path(name).rglob("*.parquet"))
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    session = Session()
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def lake(tmp_path: Path, session: Session) -> Lake:
+    """Written in the fast way."""
+    return Lake(tmp_path / "lake", session)
+
+
+@pytest.fixture(params=["fast", "careful"])
+def any_lake(request: pytest.FixtureRequest, tmp_path: Path, session: Session) -> Lake:
+    """Written in each way."""
+    return Lake(tmp_path / "lake", session, way=request.param)
