@@ -12,7 +12,7 @@ from odibi.events import Observer
 from odibi.project import Project, load_project
 from odibi.results import RunResult
 from odibi.retry import NO_RETRY, RetryPolicy
-from odibi.run import RunOptions, run_project
+from odibi.run import RunOptions, Stop, run_project
 
 
 class Pipeline:
@@ -56,10 +56,12 @@ class Pipeline:
         workers: int | None = None,
         engine: Engine | None = None,
         observers: Sequence[Observer] = (),
+        stop: Stop | None = None,
     ) -> RunResult:
         """Run all pipelines, one (`"a"`) or some (`["a", "b"]`).
 
         `nodes` runs only these, with what they need, and only they write. `engine` is used and left open when given.
+        `stop` ends the run cleanly when it is asked to.
         Failures of nodes are in the result (`.raise_for_failure()`); an unknown name raises `UnknownNameError`.
         """
         names = [pipelines] if isinstance(pipelines, str) else list(pipelines or ())
@@ -73,7 +75,8 @@ class Pipeline:
         )
         used = engine or self.engine()
         try:
-            return run_project(self.project, used, options, observers, self._recorder if story.auto_generate else None)
+            recorder = self._recorder if story.auto_generate else None
+            return run_project(self.project, used, options, observers, recorder, stop)
         finally:
             if engine is None:
                 used.close()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from odibi import graph
@@ -44,6 +45,9 @@ from odibi.retry import NO_RETRY, RetryPolicy, with_retry
 MAX_WORKERS = 4
 """Nodes at once by default: each query uses all cores already, and two big ones at a time need the memory of both."""
 
+WAIT = 0.2 if os.name == "nt" else None
+"""Seconds of a wait for a node; Windows sees Ctrl-C only between waits."""
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -61,12 +65,34 @@ class RunOptions:
         return max(1, self.workers or min(MAX_WORKERS, os.cpu_count() or 1))
 
 
+class Stop:
+    """Asks a run to end cleanly. Safe to use in a signal handler: unlike KeyboardInterrupt it strikes between two steps
+    of the run's own bookkeeping, never inside one, so nothing is lost of the story."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._wake: Callable[[], None] | None = None
+
+    def request(self) -> None:
+        """Ask; the run ends as soon as what it does now could be stopped."""
+        self.requested = True
+        if self._wake is not None:
+            self._wake()
+
+    def tell(self, wake: Callable[[], None] | None) -> None:
+        """Who is to be woken; one that was asked for before wakes at once."""
+        self._wake = wake
+        if self.requested and wake is not None:
+            wake()
+
+
 def run_project(
     project: Project,
     engine: Engine,
     options: RunOptions,
     observers: Sequence[Observer] = (),
     recorder: Callable[[Observer], Observer] | None = None,
+    stop: Stop | None = None,
 ) -> RunResult:
     """Run the selected pipelines of a project. `recorder(emit)` makes the observer that writes the stories.
 
@@ -74,7 +100,7 @@ def run_project(
     the result, not raised. Ctrl-C ends the run cleanly: the result's status is `interrupted`.
     """
     selected = select_pipelines(project, options.pipelines, options.nodes)
-    return _Run(project, engine, options, observers, recorder).run(selected)
+    return _Run(project, engine, options, observers, recorder, stop or Stop()).run(selected)
 
 
 def select_pipelines(project: Project, names: Sequence[str], nodes: Sequence[str]) -> list[ResolvedPipeline]:
@@ -103,8 +129,9 @@ class _Run:
         options: RunOptions,
         observers: Sequence[Observer],
         recorder: Callable[[Observer], Observer] | None,
+        stop: Stop,
     ) -> None:
-        self.project, self.engine, self.options = project, engine, options
+        self.project, self.engine, self.options, self.stop = project, engine, options, stop
         self.observers = [*([recorder(self.emit)] if recorder else []), *observers]
         self.stories: dict[str, str] = {}
         self.telling = threading.RLock()
@@ -123,7 +150,7 @@ class _Run:
         results: dict[str, PipelineResult] = {}
         self.emit(RunStarted(self.info, [pipeline.name for pipeline in pipelines]))
         for pipeline in pipelines:
-            stopped = any(result.status == "interrupted" for result in results.values())
+            stopped = self.stop.requested or any(result.status == "interrupted" for result in results.values())
             broken = [name for name in pipeline.after if name in results and results[name].status != "completed"]
             if stopped or broken:
                 reason = "the run was interrupted" if stopped else f"pipeline {broken[0]!r}, whose target it reads, did not complete"
@@ -200,7 +227,7 @@ class _PipelineRun:
         self.users = graph.dependents(needs)
         self.waiting_users = {name: len(users) for name, users in self.users.items()}
         self.progress = graph.Progress(needs)
-        self.ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        self.ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()  # None: the run is to stop
         self.stop = threading.Event()
         self.running = 0
 
@@ -208,13 +235,27 @@ class _PipelineRun:
         """Run until nothing is left; records in file order."""
         with ThreadPoolExecutor(self.run_.options.threads, thread_name_prefix="odibi") as pool:
             try:
+                self.run_.stop.tell(partial(self.ended.put, None))
                 self.submit(pool, self.progress.ready_at_start())
                 while self.running:
-                    self.take(pool, self.ended.get())
+                    self.take(pool, self.next())
             except KeyboardInterrupt:
                 self.interrupt()
+            finally:
+                self.run_.stop.tell(None)
         self.give_up(self.progress.open, "the run was interrupted", "interrupted")
         return [self.records[node.name] for node in self.nodes]
+
+    def next(self) -> _Ended:
+        """The next node that ended. Raises `KeyboardInterrupt` when the run is to stop."""
+        while True:
+            try:
+                ended = self.ended.get(timeout=WAIT)
+            except queue.Empty:
+                continue
+            if ended is None:
+                raise KeyboardInterrupt
+            return ended
 
     def submit(self, pool: ThreadPoolExecutor, names: Sequence[str]) -> None:
         for name in names:
@@ -253,7 +294,10 @@ class _PipelineRun:
         self.stop.set()
         self.run_.engine.interrupt()
         while self.running:
-            ended = self.ended.get()
+            try:
+                ended = self.next()
+            except KeyboardInterrupt:
+                continue  # asked again; what runs is being stopped
             self.running -= 1
             if ended.error is not None:
                 ended.record.status = "interrupted"

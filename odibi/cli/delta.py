@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="allow less than the table's own retention; readers of old versions may fail",
     )
     restore = _command(commands, "restore", "make an old version the newest; nothing is lost")
-    restore.add_argument("--version", type=int, required=True, dest="to_version", metavar="N", help="the version wanted")
+    restore.add_argument(
+        "--version", type=int, required=True, dest="to_version", metavar="N", help="the version wanted"
+    )
 
 
 def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
@@ -103,7 +105,9 @@ def _name(args: argparse.Namespace) -> str:
 def _facts(values: Any) -> str:
     if not isinstance(values, dict):
         return ""
-    return ", ".join(f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}" for key, value in values.items())
+    return ", ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}" for key, value in values.items()
+    )
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class PlainDisplay:
         if isinstance(event, PipelineStarted):
             names = [len(f"{event.pipeline}.{node.name}") for node in event.nodes]
             self.width = max(self.width, min(max(names, default=0), MAX_NAME))
+        elif isinstance(event, NodeStarted):
+            self.tell("DEBUG", f"  {printable(f'{event.pipeline}.{event.node}')} started")
         elif isinstance(event, NodeFinished):
             self.finished(event.record)
         elif isinstance(event, NodeRetried):
@@ -61,6 +63,8 @@ class PlainDisplay:
         self.tell(level, node_line(record, self.ui, self.width))
         if record.error is not None:
             self.tell("ERROR", failure_block(record))
+            if record.error.cause != "bug":
+                self.tell("DEBUG", indent(printable(record.error.traceback)))
         for warning in record.warnings:
             self.tell("WARNING", indent(f"{self.ui.marks.warning} {printable(warning)}"))
 
@@ -150,7 +154,7 @@ def node_line(record: NodeRecord, ui: UI, width: int = 0) -> str:
     if record.status in ("skipped", "interrupted") and not record.duration:
         return f"{head}  {record.status}: {printable(record.reason)}".rstrip(": ")
     facts = f"{count(record.rows, 'row'):>15}  {seconds(record.duration):>9}"
-    notes = [record.status] if record.status != "completed" else []
+    notes: list[str] = [record.status] if record.status != "completed" else []
     if record.retries:
         notes.append(count(record.retries, "retry").replace("retrys", "retries"))
     if record.write is not None and not record.write.written:

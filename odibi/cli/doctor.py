@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,13 @@ def run(args: argparse.Namespace, ui: UI) -> int:
                 ui.data(_line(finding, ui))
     red = sum(finding.status == "red" for finding in findings)
     if ui.json:
-        ui.dump({"status": "red" if red else "ok", "exit_code": FAILED if red else 0, "checks": [asdict(f) for f in findings]})
+        ui.dump(
+            {
+                "status": "red" if red else "ok",
+                "exit_code": FAILED if red else 0,
+                "checks": [asdict(f) for f in findings],
+            }
+        )
     elif red:
         ui.error(f"\n{red} of {len(findings)} checks are red")
     return FAILED if red else 0
@@ -91,7 +98,7 @@ def _guarded(check: Check) -> Iterator[Finding]:
     try:
         yield from check()
     except Exception as error:  # noqa: BLE001 - what breaks a check is what doctor is there to show
-        name = getattr(check, "__name__", "check").strip("_")
+        name = getattr(getattr(check, "func", check), "__name__", "check").strip("_")
         yield Finding(name, "red", f"the check itself failed: {type(error).__name__}: {message_of(error)}")
 
 
@@ -111,7 +118,9 @@ def _python() -> Iterator[Finding]:
     version = platform.python_version()
     text = f"{version} on {platform.platform()}"
     fine = sys.version_info >= (3, 11)
-    yield Finding("python", "ok" if fine else "red", text, "" if fine else "odibi needs 3.11 or newer", {"version": version})
+    yield Finding(
+        "python", "ok" if fine else "red", text, "" if fine else "odibi needs 3.11 or newer", {"version": version}
+    )
 
 
 def _libraries() -> Iterator[Finding]:
@@ -135,7 +144,9 @@ def _extras() -> Iterator[Finding]:
         missing = [name for name, version in versions.items() if version is None]
         if missing:
             text = f"not installed ({', '.join(missing)})"
-            yield Finding(f"extra {extra}", "info", text, f"only if you need it: {install_command(extra)}", dict(versions))
+            yield Finding(
+                f"extra {extra}", "info", text, f"only if you need it: {install_command(extra)}", dict(versions)
+            )
         else:
             shown = ", ".join(f"{name} {version}" for name, version in versions.items())
             yield Finding(f"extra {extra}", "ok", shown, facts=dict(versions))
@@ -162,7 +173,11 @@ def _temporary_space() -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     text = f"{free / 1e9:,.1f} GB free in {folder}"
     status = "red" if free < NO_SPACE else "info" if free < LOW_SPACE else "ok"
-    hint = "" if status == "ok" else "what does not fit into memory goes there; free some space, or set TMPDIR (Windows: TEMP)"
+    hint = (
+        ""
+        if status == "ok"
+        else "what does not fit into memory goes there; free some space, or set TMPDIR (Windows: TEMP)"
+    )
     yield Finding("temporary folder", status, text, hint, {"path": folder, "free_bytes": free})
 
 
@@ -182,8 +197,8 @@ def _file_checks(args: argparse.Namespace) -> Iterator[Check]:
     yield project_file
     for project in loaded:
         for connection in project.connections.values():
-            yield lambda connection=connection: _connection(connection, project)  # type: ignore[misc]
-        yield lambda: _stories(project)
+            yield partial(_connection, connection, project)
+        yield partial(_stories, project)
 
 
 def _load(args: argparse.Namespace, loaded: list[Project]) -> Iterator[Finding]:
@@ -237,7 +252,7 @@ def _folder(path: Path, reads: bool, writes: bool) -> tuple[str, str, str]:
     if not path.is_dir():
         return "red", "is a file", "name a folder as base_path"
     try:
-        os.listdir(path)
+        next(path.iterdir(), None)
     except OSError as error:
         return "red", f"can not be read: {error.strerror}", "give yourself the right to read it, or name another folder"
     trouble = _write_trouble(path)
@@ -254,7 +269,11 @@ def _missing_folder(path: Path, reads: bool, writes: bool) -> tuple[str, str, st
     parent = next(folder for folder in path.parents if folder.exists())
     trouble = "it is no folder" if not parent.is_dir() else _write_trouble(parent)
     if trouble and writes:
-        return "red", f"is not there and can not be made: {parent}: {trouble}", "give yourself the right to, or name another folder"
+        return (
+            "red",
+            f"is not there and can not be made: {parent}: {trouble}",
+            "give yourself the right to, or name another folder",
+        )
     return "ok", "not there yet, made at the first write", ""
 
 
@@ -276,7 +295,11 @@ def _remote(connection: BaseConnection) -> tuple[str, str, str]:
         location = connection.location("")
         entries = files_for(location).entries(location.uri)
     except Exception as error:  # noqa: BLE001 - each storage library has errors of its own
-        return "red", f"can not be reached: {type(error).__name__}: {message_of(error)}", "check address and credentials"
+        return (
+            "red",
+            f"can not be reached: {type(error).__name__}: {message_of(error)}",
+            "check address and credentials",
+        )
     return "ok", f"reachable, {len(entries)} entries", ""
 
 

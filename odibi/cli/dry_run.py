@@ -43,9 +43,7 @@ def _only(pipeline: ResolvedPipeline, names: Sequence[str]) -> ResolvedPipeline:
     return replace(pipeline, nodes=tuple(node for node in pipeline.nodes if node.name in needed))
 
 
-def _with_sql(
-    project: Project, pipelines: Sequence[ResolvedPipeline], names: Sequence[str]
-) -> list[dict[str, Any]]:
+def _with_sql(project: Project, pipelines: Sequence[ResolvedPipeline], names: Sequence[str]) -> list[dict[str, Any]]:
     """The pipelines as data, with the SQL as it will run, and whether each node writes."""
     from odibi.engine import ENGINES
 

@@ -34,7 +34,7 @@ def bug_report(trace: str) -> str:
     line = "-" * 80
     return "\n".join(
         [
-            "this is a bug in odibi. Please report it with the lines below; look first whether they hold data of yours.",
+            "this is a bug in odibi. Please report it with the lines below; see first that they hold no data of yours.",
             line,
             f"odibi {__version__}, python {platform.python_version()}, {platform.platform()}",
             trace.rstrip(),

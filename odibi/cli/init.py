@@ -34,7 +34,9 @@ class _Made:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `init`."""
-    parser.add_argument("dir", nargs="?", type=Path, default=Path(), metavar="DIR", help="folder of the project; default: here")
+    parser.add_argument(
+        "dir", nargs="?", type=Path, default=Path(), metavar="DIR", help="folder of the project; default: here"
+    )
     parser.add_argument("--name", help="name of the project; default: that of the folder")
 
 

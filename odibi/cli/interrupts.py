@@ -6,30 +6,28 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from odibi.cli.failures import INTERRUPTED
-from odibi.cli.ui import UI
+from odibi.run import Stop
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
 
 
 @contextmanager
-def clean_stop(ui: UI) -> Iterator[None]:
-    """Inside, the first signal raises `KeyboardInterrupt` in the main thread, and a second one ends the process."""
+def clean_stop(stop: Stop) -> Iterator[None]:
+    """Inside, the first signal asks the run to stop, and a second one ends the process."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked: list[int] = []
 
     def handle(number: int, frame: Any) -> None:
-        asked.append(number)
-        if len(asked) > 1:
-            ui.error("left at once; targets are as they were or whole")
+        if stop.requested:
+            _tell("left at once; every target is as it was, or whole")
             os._exit(INTERRUPTED)  # a function that hangs would hold the interpreter's own end
-        ui.error("stopping; once more leaves at once")
-        raise KeyboardInterrupt
+        _tell("stopping; once more leaves at once")
+        stop.request()
 
     before = {number: signal.signal(number, handle) for number in _numbers()}
     try:
@@ -37,6 +35,12 @@ def clean_stop(ui: UI) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _tell(text: str) -> None:
+    """Say something from inside a signal handler, where Python's own streams may be in use."""
+    with suppress(OSError):
+        os.write(2, f"\n{text}\n".encode())
 
 
 def _numbers() -> list[int]:

@@ -1,4 +1,4 @@
-"""The live display on a terminal: nodes that ended scroll by, nodes that run are at the bottom. The only user of rich."""
+"""The live display on a terminal: nodes that ended scroll by, nodes that run stay at the bottom. Drawn by rich."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from odibi.cli.display import PlainDisplay
 from odibi.cli.text import printable, seconds
-from odibi.events import Event, NodeFinished, NodeRecord, NodeRetried, NodeStarted, PipelineFinished, PipelineStarted
+from odibi.events import Event, NodeFinished, NodeRetried, NodeStarted, PipelineFinished, PipelineStarted
 
 MAX_RUNNING = 8
 COLOURS = {"completed": "green", "failed": "bold red", "skipped": "yellow", "interrupted": "yellow"}
@@ -67,10 +67,6 @@ class LiveDisplay(PlainDisplay):
             super().print(text)
         else:
             self._live.console.print(_plain(text), soft_wrap=True)
-
-    def finished(self, record: NodeRecord) -> None:
-        """Tell how a node ended, with its mark in colour."""
-        super().finished(record)
 
     def __rich__(self) -> Any:
         """What is drawn at the bottom: a bar and the nodes that run."""

@@ -38,13 +38,17 @@ class Parser(argparse.ArgumentParser):
         self.error(f"unknown option {word!r}" + (f", did you mean {near[0]!r}?" if near else ""))
 
 
-def global_options() -> argparse.ArgumentParser:
+def global_options() -> Parser:
     """Options that may stand before or after the command; absent ones leave no default behind, so neither place hides
     the other."""
-    options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    options = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     group = options.add_argument_group("global options")
     group.add_argument(
-        "--log-level", type=str.upper, choices=list(LEVELS), metavar="LEVEL", help=f"how much is said: {', '.join(LEVELS)}"
+        "--log-level",
+        type=str.upper,
+        choices=list(LEVELS),
+        metavar="LEVEL",
+        help=f"how much is said: {', '.join(LEVELS)}",
     )
     group.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
     group.add_argument("--json", action="store_true", help="print JSON for programs")
@@ -131,7 +135,7 @@ def _files_in(folder: Path) -> str:
     found = sorted(str(file) for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
     if not found:
         return "there is no YAML file in it; `odibi init` starts a project"
-    return f"name one of: {', '.join(found[:10])}" + (", …" if len(found) > 10 else "")  # noqa: PLR2004
+    return f"name one of: {', '.join(found[:10])}" + (", …" if len(found) > 10 else "")
 
 
 def take_file_from(args: argparse.Namespace, words: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from odibi.cli.failures import BUG, bug_report
 from odibi.cli.options import add_file, add_pipelines, load, positive, take_file_from
+from odibi.cli.text import plain
 from odibi.cli.ui import UI
 
 if TYPE_CHECKING:
@@ -63,12 +64,14 @@ def run_with_display(pipeline: Pipeline, ui: UI, **options: Any) -> RunResult:
     """
     from odibi.cli.display import display_for
     from odibi.cli.interrupts import clean_stop
+    from odibi.run import Stop
 
     logging = pipeline.project.logging
     display = display_for(ui, logging.structured, logging.metadata)
-    with clean_stop(ui):
+    stop = Stop()
+    with clean_stop(stop):
         try:
-            result = pipeline.run(observers=[display], **options)
+            result = pipeline.run(observers=[display], stop=stop, **options)
         finally:
             display.close()
         display.summary(result)
@@ -117,12 +120,10 @@ def _pipeline_data(result: PipelineResult, debug: bool) -> dict[str, Any]:
 
 
 def _node_data(record: NodeRecord, debug: bool) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    error = asdict(record.error) if record.error else None
+    error = plain(record.error) if record.error else None
     if error is not None and not debug and error["cause"] != "bug":
         del error["traceback"]
-    checks = [{key: value for key, value in asdict(check).items() if key != "examples"} for check in record.checks]
+    checks = [{key: value for key, value in plain(check).items() if key != "examples"} for check in record.checks]
     return {
         "status": record.status,
         "reason": record.reason,
@@ -132,10 +133,10 @@ def _node_data(record: NodeRecord, debug: bool) -> dict[str, Any]:
         "rows_in": dict(record.rows_in),
         "depends_on": list(record.depends_on),
         "schema": record.schema,
-        "read": asdict(record.read) if record.read else None,
-        "steps": [asdict(step) for step in record.steps],
+        "read": plain(record.read) if record.read else None,
+        "steps": [plain(step) for step in record.steps],
         "checks": checks,
-        "write": asdict(record.write) if record.write else None,
+        "write": plain(record.write) if record.write else None,
         "retries": record.retries,
         "warnings": list(record.warnings),
         "error": error,

