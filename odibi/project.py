@@ -86,32 +86,19 @@ def resolve_project(document: Document, engine: str | None = None, environ: Mapp
     """As `load_project`, of a document that was read before. The document may hold mistakes of its own."""
     report = Report(document)
     config = _config(document, report)
-    if config is None:
-        report.raise_problems()
-        raise AssertionError("a file that is no configuration has problems")  # pragma: no cover
     engine_name, engine_dialect, sql_dialect = _engine(config, engine, report)
     connections = build_connections(config.connections, report)
-    with project_transforms():
-        imported = import_modules(config.transforms, report)
-        scope = Scope(
-            report=report,
-            connections=connections,
-            engine_name=engine_name if engine_dialect and sql_dialect else "",
-            sql_dialect=sql_dialect,
-            engine_dialect=engine_dialect or "duckdb",
-            functions_known=imported
-            and not report.damage.is_broken("transforms")
-            and not _misses(report, "transforms"),
-            production=(environ or {}).get("ODIBI_ENV") == "production",
-        )
-        try:
-            _check_story(config.story, scope)
-            pipelines = resolve_pipelines(config, scope)
-        finally:
-            scope.close()
-    report.raise_problems()
+    scope = Scope(
+        report=report,
+        connections=connections,
+        engine_name=engine_name if engine_dialect and sql_dialect else "",
+        sql_dialect=sql_dialect,
+        engine_dialect=engine_dialect or "duckdb",
+        production=(environ or {}).get("ODIBI_ENV") == "production",
+    )
+    pipelines = _resolve(config, scope)
     return Project(
-        name=config.project or document.path.stem,
+        name=str(config.project or document.path.stem),
         file=document.path.absolute(),
         engine_name=engine_name,
         engine_dialect=engine_dialect,
@@ -127,14 +114,31 @@ def resolve_project(document: Document, engine: str | None = None, environ: Mapp
     )
 
 
-def _config(document: Document, report: Report) -> ProjectConfig | None:
+def _config(document: Document, report: Report) -> ProjectConfig:
     """The models of the file; what is wrong is told, and what is left of the file is checked further."""
     checked = check(ProjectConfig, document.data)
     if checked.value is not None:
         return checked.value
     for finding in checked.findings:
         report.add_finding(finding)
-    return repaired(checked.data, checked.findings, report.damage)
+    config = repaired(checked.data, checked.findings, report.damage)
+    if config is None:
+        report.raise_problems()
+    return config or ProjectConfig()
+
+
+def _resolve(config: ProjectConfig, scope: Scope) -> tuple[ResolvedPipeline, ...]:
+    """The pipelines, with the functions of the project's own modules. Raises ConfigError for all mistakes so far."""
+    with project_transforms():
+        imported = import_modules(config.transforms, scope.report)
+        scope.functions_known = imported and not _misses(scope.report, "transforms")
+        try:
+            _check_story(config.story, scope)
+            pipelines = resolve_pipelines(config, scope)
+        finally:
+            scope.close()
+    scope.report.raise_problems()
+    return pipelines
 
 
 def _misses(report: Report, key: str) -> bool:

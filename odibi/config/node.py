@@ -187,7 +187,7 @@ class NodeConfig(Model):
 
     key_hints: ClassVar[Mapping[str, str]] = {"sql": _STEPS, "steps": _STEPS, "function": _STEPS, "operation": _STEPS}
 
-    name: str = Field(min_length=1, description="Name of the node, and of its result in the SQL of later nodes")
+    name: str = Field(description="Name of the node, and of its result in the SQL of later nodes")
     description: str | None = Field(default=None, description="What the node is for; shown in the story")
     depends_on: list[str] = Field(default_factory=list, description="Nodes of this pipeline whose results it uses")
     read: ReadConfig | None = Field(default=None, description="Where the data comes from")

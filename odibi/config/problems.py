@@ -41,12 +41,13 @@ _BOUNDS = {
 @dataclass(frozen=True)
 class Finding:
     """One mistake. `path` leads to it from the checked mapping; `kind` is `missing` (the key that ends `path` is not
-    there), `unknown` (it should not be there) or `value`."""
+    there), `unknown` (it should not be there) or `value`. `implied`: it follows from another one and is not told."""
 
     path: Path
     kind: Literal["missing", "unknown", "value"]
     message: str
     hint: str = ""
+    implied: bool = False
 
     @property
     def place(self) -> Path:
@@ -162,8 +163,7 @@ def _findings(model: type[BaseModel], data: Any, errors: Iterable[Any], unreadab
             continue
         seen.add(trace.path)
         if error["type"] == "missing":
-            if not _misspelt(trace.path, unknown):
-                yield _missing(trace)
+            yield _missing(trace, _misspelt(trace.path, unknown))
         elif error["type"] == "extra_forbidden":
             yield _unknown(trace, value_at(data, trace.path[:-1]))
         else:
@@ -176,11 +176,11 @@ def _misspelt(missing: Path, unknown: set[Path]) -> bool:
     return bool(closest(str(missing[-1]), beside))
 
 
-def _missing(trace: _Trace) -> Finding:
+def _missing(trace: _Trace, implied: bool) -> Finding:
     key = trace.path[-1]
     field = _fields(trace.owner).get(str(key)) if trace.owner else None
     about = f" ({field.description})" if field is not None and field.description else ""
-    return Finding(trace.path, "missing", f"the key {key!r} is missing", f"add `{key}: …`{about}")
+    return Finding(trace.path, "missing", f"the key {key!r} is missing", f"add `{key}: …`{about}", implied)
 
 
 def _unknown(trace: _Trace, siblings: Any) -> Finding:

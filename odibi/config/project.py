@@ -13,7 +13,7 @@ from odibi.model import Model
 class PipelineConfig(Model):
     """A list of nodes that run together."""
 
-    pipeline: str = Field(min_length=1, description="Name of the pipeline")
+    pipeline: str = Field(description="Name of the pipeline")
     description: str | None = Field(default=None, description="What the pipeline is for; shown in the story")
     layer: str | None = Field(
         default=None, description="bronze, silver, gold, or any name of yours; shown in the story"

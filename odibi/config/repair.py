@@ -84,7 +84,7 @@ def _is_optional(path: Path) -> bool:
     if not isinstance(path[-1], str):
         return False
     depth = len(path)
-    if path[0] != "pipelines":
+    if path[0] != "pipelines" or depth == 1:
         return depth == 1 or (depth == 2 and path[0] in ("story", "retry", "logging"))
     in_node = depth - 4
     return depth == 3 or in_node == 1 or (in_node == 2 and path[4] in ("read", "write", "validation"))

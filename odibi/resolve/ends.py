@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from odibi.config.node import ReadConfig, WriteConfig
@@ -128,9 +128,8 @@ def _options(
         if report.damage.is_broken(*place):
             continue
         unable = side == "write" and _names_partitions(key) and not FORMATS[format].partitionable
-        report.add(
-            place, *(_not_partitionable(format) if unable else (message, hint)), at_key=message.startswith("unknown")
-        )
+        what = _not_partitionable(format) if unable else (message, hint)
+        report.add(place, *what, at_key=message.startswith("unknown"))
     if {"version_as_of", "timestamp_as_of"} <= set(options):
         both = [key for key in given if key.lower().replace("_", "").startswith(("version", "timestamp"))]
         report.add((*path, "options", both[-1]), f"{both[0]!r} and {both[-1]!r} exclude each other", "keep one of them")
@@ -165,7 +164,7 @@ def _partition_by(
     if report.damage.is_broken(*place):
         return None
     columns = tuple(map(str, config.partition_by))
-    among = next((key for key in config.options if _names_partitions(key)), None)
+    among = partition_key(config.options)
     if columns and format is not None and not FORMATS[format].partitionable:
         report.add(place, *_not_partitionable(format))
         return None
@@ -178,6 +177,11 @@ def _partition_by(
         report.add(place, "a column is named twice", "name each column once")
         return None
     return columns
+
+
+def partition_key(options: Iterable[str]) -> str | None:
+    """The option that says the partition columns, as it is written."""
+    return next((key for key in options if _names_partitions(key)), None)
 
 
 def _names_partitions(key: str) -> bool:

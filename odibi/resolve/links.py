@@ -30,7 +30,10 @@ def _check_names(drafts: Sequence[Draft], report: Report) -> dict[str, Draft]:
     for draft in drafts:
         path, name = (*draft.path, "name"), draft.name
         first = by_lower.get(name.lower())
-        if not name or report.damage.is_broken(*path):
+        if report.damage.is_broken(*path):
+            continue
+        if not name:
+            report.add(path, "the name is empty", "give the node a name")
             continue
         if name.lower() == RESERVED:
             report.add(
@@ -74,8 +77,8 @@ def _refuse_several(draft: Draft, report: Report) -> None:
         names = ", ".join(map(repr, draft.config.depends_on))
         report.add(
             (*draft.path, "depends_on"),
-            f"several inputs ({names}) and only `write`: which one is written?",
-            "leave one in depends_on, or add a transform",
+            f"several inputs ({names}) and only `write`",
+            "leave the one to write in depends_on, or add a transform",
         )
 
 

@@ -33,8 +33,10 @@ def _check_pipeline_names(pipelines: Sequence[PipelineConfig], scope: Scope) -> 
     first: dict[str, int] = {}
     for index, pipeline in enumerate(pipelines):
         path = ("pipelines", index, "pipeline")
+        if not pipeline.pipeline and not scope.report.damage.is_broken(*path):
+            scope.report.add(path, "the name is empty", "give the pipeline a name")
         earlier = first.setdefault(pipeline.pipeline, index)
-        if earlier != index and not scope.report.damage.is_broken(*path):
+        if earlier != index and pipeline.pipeline and not scope.report.damage.is_broken(*path):
             line = scope.report.document.locate(("pipelines", earlier, "pipeline")).line
             message = f"the pipeline name {pipeline.pipeline!r} is used twice"
             scope.report.add(path, message, f"the first is in line {line}; rename one")

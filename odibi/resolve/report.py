@@ -32,7 +32,7 @@ class Report:
     def add_finding(self, finding: Finding, base: Path = ()) -> None:
         """Note what a model found wrong in the mapping at `base`; a value that could not even be read is no news."""
         path = (*base, *finding.place)
-        if self.document.is_broken(path):
+        if finding.implied or self.damage.unread(path):
             return
         self.add(path, finding.message, finding.hint, at_key=finding.kind == "unknown")
 

@@ -22,8 +22,8 @@ Columns = tuple[Column, ...] | None
 
 @dataclass
 class Scope:
-    """The project around a node. `engine_name` is empty when it was wrong; `functions_known` is False when a module with
-    functions could not be imported."""
+    """The project around a node. `engine_name` is empty when it was wrong; `functions_known` is False when a module of
+    the project could not be imported."""
 
     report: Report
     connections: Connections

@@ -13,15 +13,16 @@ from odibi.config.node import OperationStep as OperationConfig
 from odibi.config.node import SqlStep as SqlConfig
 from odibi.config.problems import Path, check, to_bool, to_float, to_int
 from odibi.config.variables import Filled
-from odibi.engine.base import Query, SqlAnalysis
+from odibi.engine.base import Query, SqlAnalysis, SqlProblem
 from odibi.errors import UnknownNameError, suggest
 from odibi.plan import FunctionStep, OperationStep, SqlStep, Step
-from odibi.resolve.ends import columns_of
+from odibi.resolve.ends import columns_of, partition_key
 from odibi.resolve.scope import Columns, Draft, Scope
 from odibi.transforms import OPERATIONS, find_function, signature_problems
 from odibi.transforms.signature import annotation_of, own_parameters
 
-_EXPRESSION = "SELECT\n{}\nFROM current"
+_EXPRESSION = ("SELECT 1 FROM current WHERE NOT (", "\n)")
+"""What stands around an expression when it is checked: it is true or false for each single row."""
 
 
 def resolve_steps(draft: Draft, inputs: Mapping[str, Columns], scope: Scope) -> None:
@@ -190,11 +191,15 @@ class _Steps:
             seen.add(names)
 
     def expression(self, text: str, path: Path) -> None:
-        head, _, _ = _EXPRESSION.partition("{}")
-        query = Query(_EXPRESSION.format(text), self.scope.sql_dialect)
+        if not text.strip():
+            self.report.add(path, "the expression is empty")
+            return
+        head, tail = _EXPRESSION
+        query = Query(f"{head}{text}{tail}", self.scope.sql_dialect)
         for problem in self.analyse(query, {"current": self.current}).problems:
-            offset = None if problem.offset is None else min(max(problem.offset - len(head), 0), len(text))
-            self.report.add(path, problem.message, problem.hint, offset=offset)
+            offset = None if problem.offset is None else problem.offset - len(head)
+            place = None if offset is None else min(max(offset, 0), len(text))
+            self.report.add(path, *_about_expression(problem, offset, text), offset=place)
 
     def partition_columns(self) -> None:
         """Partition columns must be there."""
@@ -203,10 +208,23 @@ class _Steps:
             return
         names = [column.name for column in self.current]
         known = {name.lower() for name in names}
-        path = (*self.draft.path, "write", "partition_by")
+        path = (*self.draft.path, "write")
+        among = partition_key(self.report.value((*path, "options")) or {})
         for index, column in enumerate(target.partition_by):
             if column.lower() not in known:
-                self.report.unknown((*path, index), "column", column, names)
+                place = (*path, "options", among) if among else (*path, "partition_by", index)
+                self.report.unknown(place, "column", column, names)
+
+
+def _about_expression(problem: SqlProblem, offset: int | None, text: str) -> tuple[str, str]:
+    """(message, hint) of a problem without what stands around the expression."""
+    if offset is not None and offset >= len(text.rstrip()):
+        return "the expression is not complete", ""
+    if problem.message.startswith("WHERE clause"):
+        return problem.message.replace("WHERE clause", "an expression"), "it is checked row by row"
+    if problem.message.startswith("there is no input"):
+        return problem.message, "an expression sees the columns of its node only"
+    return problem.message, problem.hint
 
 
 def _typed(function: Any, params: Mapping[str, Any]) -> dict[str, Any]:
