@@ -73,13 +73,13 @@ def own_parameters(signature: inspect.Signature) -> dict[str, inspect.Parameter]
 def annotation_of(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     """The annotation as an object; the text itself where a name in it can not be looked up (`if TYPE_CHECKING`)."""
     annotation = parameter.annotation
-    if not isinstance(annotation, str):
-        return annotation
     scope = {**vars(typing), **getattr(inspect.unwrap(function), "__globals__", {})}
     try:
-        return eval(annotation, scope)  # noqa: S307  the user's own module, already executed
+        while isinstance(annotation, str):  # twice: a quoted one under `from __future__ import annotations`
+            annotation = eval(annotation, scope)  # noqa: S307  the user's own module, already executed
     except (NameError, AttributeError, SyntaxError, TypeError):
         return annotation
+    return annotation
 
 
 def _unknown(

@@ -51,7 +51,7 @@ def _given(session: Session, wanted: Wanted, context: Any, current: DuckFrame, s
 def to_arrow(session: Session, frame: DuckFrame) -> Any:
     """The frame as a pyarrow Table."""
     with session.cursor(frame) as cursor:
-        return cursor.execute(frame.sql).to_arrow_table()
+        return cursor.sql(frame.sql).to_arrow_table()
 
 
 def to_pandas(session: Session, frame: DuckFrame) -> Any:
@@ -155,7 +155,7 @@ def _from_pandas(data: Any, types: Types) -> Any:
 
     held = _with_index(data)
     _check_labels(held.columns)
-    known = types() if any(dtype == object for dtype in held.dtypes) else {}
+    known = types() if any(dtype.kind == "O" for dtype in held.dtypes) else {}
     arrays = [_column(held, place, str(name), known.get(str(name))) for place, name in enumerate(held.columns)]
     table = pa.table(arrays, names=[str(name) for name in held.columns]) if arrays else pa.table({})
     weakref.finalize(table, _let_go, held).atexit = False

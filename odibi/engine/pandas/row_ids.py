@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import duckdb
+
 from odibi.engine.pandas.session import DuckFrame, Session, literal
 
 MAX_SQL = 1_000_000
@@ -50,9 +52,13 @@ def with_row_ids(session: Session, frame: DuckFrame, name: str) -> DuckFrame | N
         return None
     ((sql,),) = session.execute(f"SELECT json_deserialize_sql({literal(json.dumps(tree))})")
     numbered = DuckFrame(session, sql, frame.depth, frame.keeps, frame.holds, cheap=frame.cheap)
-    found = [column for column in numbered.columns if column.name != name]
+    try:
+        columns = numbered.columns
+    except duckdb.Error:  # an aggregate without GROUP BY, for one, can not hand up a number
+        return None
+    found = [column for column in columns if column.name != name]
     whole = [(column.name, column.native) for column in frame.columns]
-    same = len(numbered.columns) == len(found) + 1 and [(column.name, column.native) for column in found] == whole
+    same = len(columns) == len(found) + 1 and [(column.name, column.native) for column in found] == whole
     return numbered if same else None
 
 

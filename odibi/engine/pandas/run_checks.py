@@ -78,7 +78,8 @@ class _Run:
         except duckdb.Error as error:
             if errors.is_interrupt(error):
                 raise
-            self.aggregate([])  # when the data itself can not be read, that is the error
+            # when the data itself can not be computed, that is the error
+            self.session.execute(f"SELECT max(hash(COLUMNS(*))) FROM {self.source}", self.frame)
             for place, check in pending:
                 self.count_alone(place, check)
 
@@ -99,7 +100,7 @@ class _Run:
             if isinstance(check, RowCheck) or (self.frame.lazy and isinstance(check, UniqueCheck))
         ]
         items = [self.item(check) for check in together]
-        if items or self.rows is None or len(checks) == 0:
+        if items or self.rows is None:
             ((rows, *found),) = self.session.execute(
                 f"SELECT {', '.join(['count(*)', *items])} FROM {self.source}", self.frame
             )
