@@ -23,14 +23,15 @@ from odibi.types import Column
 
 MAX_DEPTH = 12
 """Lazy frames over lazy frames, before one is kept: planning time grows with the depth of nested queries."""
+# GLOBAL where a setting takes it: a cursor is a connection of its own, and has none of what another one was told.
 SETTINGS = (
-    "SET TimeZone = 'UTC'",
-    "SET ieee_floating_point_ops = false",  # 1/0 is an error, as in Spark's ANSI mode
-    "SET preserve_insertion_order = false",
-    "SET disabled_optimizers = 'type_pushdown'",  # it makes CAST(x AS VARCHAR) give a CSV file's raw text, in some queries
+    "SET GLOBAL TimeZone = 'UTC'",
+    "SET GLOBAL ieee_floating_point_ops = false",  # 1/0 is an error, as in Spark's ANSI mode
+    "SET GLOBAL preserve_insertion_order = false",
+    "SET GLOBAL disabled_optimizers = 'type_pushdown'",  # it makes CAST(x AS VARCHAR) give a CSV file's raw text, in some queries
     "SET enable_progress_bar = false",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
+    "SET GLOBAL autoinstall_known_extensions = false",
+    "SET GLOBAL autoload_known_extensions = false",
 )
 
 
