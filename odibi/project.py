@@ -110,7 +110,7 @@ def resolve_project(document: Document, engine: str | None = None, environ: Mapp
         description=config.description or "",
         version=config.version or "",
         owner=config.owner or "",
-        warnings=tuple(report.warnings),
+        warnings=tuple(dict.fromkeys(report.warnings)),
     )
 
 
