@@ -74,12 +74,13 @@ ul.plain{margin:6px 0;padding-left:20px}ul.plain li{overflow-wrap:anywhere;white
 .plus{color:var(--completed);white-space:nowrap}.minus{color:var(--failed);white-space:nowrap}
 .turn{color:var(--warned)}tr.gone td:first-child{text-decoration:line-through;color:var(--soft)}
 details.node{border-top:1px solid var(--line)}details.node:first-of-type{border-top:0}
-details.node>summary{display:flex;flex-wrap:wrap;gap:4px 14px;align-items:center;padding:11px 0;cursor:pointer;
-list-style:none}
+details.node>summary{display:flex;flex-wrap:wrap;gap:4px 14px;align-items:center;padding:11px 28px 11px 0;
+cursor:pointer;
+list-style:none;position:relative}
 details.node>summary::-webkit-details-marker{display:none}
 details.node>summary::after{content:"";width:7px;height:7px;border:solid var(--soft);border-width:0 2px 2px 0;
-transform:rotate(45deg);margin:-4px 6px 0 2px}
-details.node[open]>summary::after{transform:rotate(225deg);margin-top:4px}
+transform:rotate(45deg);position:absolute;right:6px;top:17px}
+details.node[open]>summary::after{transform:rotate(225deg);top:21px}
 details.node>summary b{overflow-wrap:anywhere}details.node>summary .soft{font-size:13px}
 details.node>summary .push{margin-left:auto;text-align:right}
 .body{padding:4px 0 22px 30px;scroll-margin-top:60px}
@@ -106,7 +107,9 @@ a:hover .box{stroke-width:2.5}
 footer{padding-bottom:48px;color:var(--soft);font-size:13px}
 .key{display:flex;flex-wrap:wrap;gap:4px 18px;margin-top:12px;font-size:13px;color:var(--soft)}
 .defs{position:absolute;width:0;height:0}
-@media (max-width:700px){main,header.top,footer{padding-left:12px;padding-right:12px}section{padding:16px 14px}.body{
+@media (max-width:700px){main,header.top,footer{padding-left:12px;padding-right:12px}section{padding:16px 14px}
+svg.fit{max-width:none}.canvas svg{margin:0}
+.body{
 padding-left:4px}}
 @media print{body{background:none;font-size:11px}section,.big{border:0;padding:8px 0;margin:8px 0}
 .canvas,pre{max-height:none;overflow:visible}button{display:none}pre,tr,.failure{break-inside:avoid}h2,h3,summary{
@@ -126,7 +129,7 @@ b.textContent=opened?"Close all":"Open all"})}
 })();
 """
 
-STYLE_HASH = "sha256-KkNTQgrwXKN2WN447CnDIlMJutlYE7pKrgIe0PKV5pA="
+STYLE_HASH = "sha256-oZ75n8u4n6y/93bfontuk8JE3qt3dY7Ygw+dV7kZDhk="
 SCRIPT_HASH = "sha256-EFgMFnd25tKNRrzub7AZsTVgXJO9IvGvv6zgVDwosvQ="
 
 SHAPES = """<svg class="defs" aria-hidden="true"><defs>

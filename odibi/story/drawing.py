@@ -15,8 +15,8 @@ MAX_GRAPH = 400
 """Nodes of a graph that is drawn; a bigger one would be a wall."""
 MAX_BARS = 100
 """Nodes on the timeline: the longest ones."""
-_WIDE, _HIGH, _GAP_X, _GAP_Y, _EDGE = 196, 48, 56, 18, 12
-_FIT = 1900
+_WIDE, _HIGH, _GAP_X, _GAP_Y, _EDGE = 212, 48, 56, 18, 12
+_FIT = 2000
 """Pictures up to this width are scaled down to the page; wider ones are scrolled."""
 _LABEL, _LINE, _SPAN = 230, 24, 1180
 
@@ -87,8 +87,8 @@ def _box(node: Data, x: int, y: float, link: str) -> str:
         f'<a href="#{link}"><g class="{drawn}"><title>{title}</title>'
         f'<rect class="box" x="{x}" y="{y:.1f}" width="{_WIDE}" height="{_HIGH}" rx="9"/>'
         f'<use href="#s-{drawn}" x="{x + 11}" y="{y + 16:.1f}" width="16" height="16"/>'
-        f'<text class="name" x="{x + 36}" y="{y + 21:.1f}">{esc(fitting(node["name"], 21))}</text>'
-        f'<text class="dim" x="{x + 36}" y="{y + 37:.1f}">{esc(fitting(_under(node), 27))}</text></g></a>'
+        f'<text class="name" x="{x + 36}" y="{y + 21:.1f}">{esc(fitting(node["name"], 20))}</text>'
+        f'<text class="dim" x="{x + 36}" y="{y + 37:.1f}">{esc(fitting(_under(node), 26))}</text></g></a>'
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from odibi.story.assets import SCRIPT, SCRIPT_HASH, SHAPES, STYLE, STYLE_HASH
 from odibi.story.drawing import MAX_BARS, MAX_GRAPH, graph, state, timeline
 from odibi.story.markup import STATUS_WORDS, as_text, cell, code, esc, facts, fold, icon, pill, section
-from odibi.story.model import Data, users_of
+from odibi.story.model import Data, untold_checks, users_of
 from odibi.story.text import change, clipped, count, failing, moment, plural, seconds, size, visible
 
 MAX_DETAIL = 3_000_000
@@ -116,13 +116,9 @@ def _cautions(story: Data, links: Mapping[str, str]) -> str:
     general = [*story["pipeline"]["warnings"], *([compared["note"]] if compared.get("note") else [])]
     items = [f"<li>{esc(text)}</li>" for text in general]
     for node in story["nodes"]:
-        link = f'<a href="#{links[node["name"]]}">{esc(node["name"])}</a>: '
+        link = f"{_link(node['name'], links)}: "
         items += [f"<li>{link}{esc(text)}</li>" for text in node["warnings"]]
-        items += [
-            f"<li>{link}check {esc(check['name'])}: {_failing(check)}</li>"
-            for check in node["checks"]
-            if check["status"] == "warned"
-        ]
+        items += [f"<li>{link}check {esc(check['name'])}: {_failing(check)}</li>" for check in untold_checks(node)]
     return f'<ul class="plain">{"".join(items)}</ul>' if items else ""
 
 
@@ -315,9 +311,7 @@ def _checks(checks: Sequence[Data]) -> str:
 
 
 def _failing(check: Data) -> str:
-    return ". ".join(
-        part for part in (failing(check["failing_rows"], check["total_rows"]), esc(check["message"])) if part
-    )
+    return esc(failing(check["failing_rows"], check["total_rows"], check["message"]))
 
 
 def _examples(examples: Sequence[Data]) -> str:

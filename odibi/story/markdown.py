@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from odibi.story.markup import STATUS_WORDS, as_text
-from odibi.story.model import Data, users_of
+from odibi.story.model import Data, untold_checks, users_of
 from odibi.story.text import change, clipped, count, failing, moment, plural, seconds, size, visible
 
 MAX_DETAILED = 100
@@ -135,11 +135,7 @@ def _warnings(story: Data) -> str:
     lines = [f"- Run: {md(text)}" for text in (*story["pipeline"]["warnings"], *([note] if note else []))]
     for node in story["nodes"]:
         lines += [f"- Node {md(node['name'])}: {md(text)}" for text in node["warnings"]]
-        lines += [
-            f"- Node {md(node['name'])}: {_check_text(check)}"
-            for check in node["checks"]
-            if check["status"] == "warned"
-        ]
+        lines += [f"- Node {md(node['name'])}: {_check_text(check)}" for check in untold_checks(node)]
     return "## Warnings\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
@@ -258,9 +254,7 @@ def _checks(checks: Sequence[Data]) -> str:
 
 
 def _found(check: Data) -> str:
-    return ". ".join(
-        part for part in (failing(check["failing_rows"], check["total_rows"]), md(check["message"])) if part
-    )
+    return md(failing(check["failing_rows"], check["total_rows"], check["message"]))
 
 
 def _check_text(check: Data) -> str:

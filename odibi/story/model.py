@@ -139,6 +139,12 @@ def users_of(nodes: Sequence[Data]) -> dict[str, list[str]]:
     return users
 
 
+def untold_checks(node: Data) -> list[Data]:
+    """Checks that did not hold, did not fail the node, and are not named by one of its warnings already."""
+    told = " ".join(node["warnings"])
+    return [check for check in node["checks"] if check["status"] == "warned" and check["name"] not in told]
+
+
 class _Maker:
     """Turns records into data."""
 

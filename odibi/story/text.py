@@ -41,8 +41,14 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def failing(number: int | None, total: int | None) -> str:
-    """`3 of 1,000 rows failed`; empty where rows were not counted."""
+def failing(number: int | None, total: int | None, message: str = "") -> str:
+    """`3 of 1,000 rows failed. message`; the message alone where rows were not counted, and none that says the same."""
+    figures = _figures(number, total)
+    parts = [figures] if message and figures.startswith(message) else [figures, message]
+    return ". ".join(part for part in parts if part)
+
+
+def _figures(number: int | None, total: int | None) -> str:
     if number is None:
         return ""
     if total is None:

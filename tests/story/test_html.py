@@ -148,6 +148,14 @@ def test_a_page_shows_what_happened(made_up, tell):
     assert "x@y.z" not in text
 
 
+def test_a_check_is_told_once(made_up, tell):
+    check = made_up.CheckRecord("ranges(amount)", "warned", 1, 2, "1 of 2 rows")
+    node = made_up.NodeRecord("n", "p", checks=[check], warnings=["check ranges(amount) does not hold: 1 of 2 rows"])
+    text = Page(Path(tell(made_up.events_of([node], pipeline="p")).paths["p"]).read_text(encoding="utf-8")).text
+    assert text.count("1 of 2 rows failed") == 1
+    assert "failed. 1 of 2" not in text
+
+
 def test_a_state_has_a_shape_beside_its_colour(made_up, tell):
     text = Path(tell(made_up.events_of(made_up.records())).paths["bronze_to_gold"]).read_text(encoding="utf-8")
     for state in ("completed", "failed", "skipped", "warned"):
