@@ -301,7 +301,7 @@ def _refusal(name: str, column: Column, refused: _Refused, stored: Column | None
             f"cast it in SQL, or declare it: write: {{schema: {{{stored.name}: {_yaml(stored.type_name)}}}}}"
         )
     if refused.target:
-        return f"{place}: {own} can not be cast to the declared {refused.target}; declare another type, or convert it in SQL"
+        return f"{place}: {own} can not be cast to the declared {refused.target}; declare another type, or cast in SQL"
     what = "holds only NULL and has no type" if refused.source == "NULL" else f"is {own}, which a table can not hold"
     return f"{place} {what}; declare what it is stored as: write: {{schema: {{{name}: string}}}}, or cast it in SQL"
 

@@ -11,10 +11,10 @@ from odibi.types import Column, DataType
 SIMPLE = {
     "BOOLEAN": "boolean", "TINYINT": "tinyint", "SMALLINT": "smallint", "INTEGER": "int", "BIGINT": "bigint",
     "FLOAT": "float", "DOUBLE": "double", "VARCHAR": "string", "BLOB": "binary", "DATE": "date",
-    "TIMESTAMP": "timestamp_ntz", "TIMESTAMP WITH TIME ZONE": "timestamp",
+    "TIMESTAMP": "timestamp_ntz", "TIMESTAMP WITH TIME ZONE": "timestamp", "TIMESTAMPTZ": "timestamp",
 }  # fmt: skip
 """DuckDB types that are the same thing under another name."""
-_NATIVE = {ours: theirs for theirs, ours in SIMPLE.items()} | {"timestamp": "TIMESTAMPTZ"}
+_NATIVE = {ours: theirs for theirs, ours in SIMPLE.items()}
 _DATA_TYPES = {theirs: DataType(ours) for theirs, ours in SIMPLE.items()}
 _TOKEN = re.compile(
     r"""\s*(?:"(?P<quoted>(?:[^"]|"")*)"|'(?P<string>(?:[^']|'')*)'|(?P<word>\w+)|(?P<sign>[(),\[\]]))"""

@@ -83,9 +83,9 @@ def _send(target: Target, plan: Plan, adds: list[Any], properties: Any) -> None:
         table.delta.create_write_transaction(adds, "append", schema, partition_by=by, commit_properties=properties)
     elif _needs_new_table(table, plan):
         create_table_with_add_actions(
-            table_uri(location), Schema.from_json(merged_json(table.schema, columns)), adds, mode="overwrite", partition_by=by,
-            name=table.metadata.name, description=table.metadata.description, configuration=table.configuration,
-            storage_options=options, commit_properties=properties,
+            table_uri(location), Schema.from_json(merged_json(table.schema, columns)), adds, mode="overwrite",
+            partition_by=by, name=table.metadata.name, description=table.metadata.description,
+            configuration=table.configuration, storage_options=options, commit_properties=properties,
         )  # fmt: skip
     else:
         schema = Schema.from_json(merged_json(table.schema, columns))
@@ -103,7 +103,7 @@ def _is_ntz(column: Column) -> bool:
 
 
 def _properties(target: Target, txn: str, files: Sequence[WrittenFile] | None, plan: Plan) -> Any:
-    """What the commit says of itself. An overwrite is never retried by delta-rs: a commit that came between must be seen."""
+    """What the commit says of itself. delta-rs may not retry an overwrite: a commit that came between must be seen."""
     from deltalake import CommitProperties
 
     said: dict[str, Any] = {TXN: txn}

@@ -25,7 +25,8 @@ class DataFile:
 
 def empty_select(columns: Sequence[Column]) -> str:
     """A SELECT of these columns and no rows."""
-    return f"SELECT {', '.join(f'CAST(NULL AS {_type(column)}) AS {quote(column.name)}' for column in columns)} WHERE false"
+    parts = [f"CAST(NULL AS {_type(column)}) AS {quote(column.name)}" for column in columns]
+    return f"SELECT {', '.join(parts)} WHERE false"
 
 
 def files_select(
@@ -35,7 +36,7 @@ def files_select(
     partition_by: Sequence[str],
     uniform: bool = False,
 ) -> str:
-    """The SELECT over data files that may lack columns or hold narrower types. `uniform`: they have exactly these columns."""
+    """The SELECT over data files, which may lack columns or hold narrower types, but with `uniform` are just so."""
     if not files:
         return empty_select(columns)
     keys = {name.lower() for name in partition_by}

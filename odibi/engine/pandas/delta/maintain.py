@@ -78,7 +78,7 @@ def vacuum(
             raise
         raise DataError(
             f"{location.display}: retention_hours {retention_hours:g} is below the table's minimum: {_minimum(error)}; "
-            "younger files may still be read or written. Pass enforce_retention_duration=False (--no-enforce) if nobody does"
+            "younger files may be in use. Pass enforce_retention_duration=False (--no-enforce) if nobody uses them"
         ) from error
     return {"files_deleted": 0 if dry_run else len(files), "files": sorted(files), "dry_run": dry_run}
 

@@ -1,4 +1,4 @@
-"""The Parquet files of a write: DuckDB puts them into the table's folder under names that carry the transaction's id."""
+"""The Parquet files of a write: DuckDB puts them into the table's folder, under names with the transaction's id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from odibi.engine.pandas.delta.table import LOG, has_log, open_table
 from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
 from odibi.errors import AccessError
 from odibi.files import explain
-
 
 _NAME = re.compile(r"part-([0-9a-f]+-[0-9a-f]+)-\d+\.parquet")
 
@@ -97,7 +96,7 @@ def _remove_empty(folder: Path, table: Path) -> None:
 
 
 def committed(location: Location, txn: str) -> bool:
-    """True where a commit of the log names files of the transaction. Looked up when a writer died, so it may take a while."""
+    """True where the log names files of the transaction. Asked when a writer died or failed, so it may take a while."""
     if not has_log(location):
         return False
     for path in (Path(location.uri) / LOG).glob("*.json"):

@@ -37,7 +37,8 @@ Filter = tuple[Column, str, Any]
 def scan(session: Session, source: Source) -> DuckFrame:
     """A frame over a Delta table; `versionAsOf`, `timestampAsOf` and `filters` are options.
 
-    Raises `DataNotFoundError` (no table, version or data file), `DataError` (a damaged log), `UnsupportedError` (features).
+    Raises `DataNotFoundError` (no table, version or data file), `DataError` (a damaged log), `UnsupportedError`
+    (features).
     """
     location = source.location()
     table = _open(location, source.options)
@@ -58,8 +59,8 @@ def scan_table(session: Session, table: Table, filters: Sequence[Filter] = ()) -
         if gone is None:
             raise
         raise DataNotFoundError(
-            f"{table.location.display}: the table's log lists the data file {gone}, which is gone; restore the file, or an "
-            "older version of the table that does not need it"
+            f"{table.location.display}: the log lists the data file {gone}, which is gone; "
+            "restore the file, or an older version of the table that does not need it"
         ) from error
     return frame_over(
         session, f"SELECT * FROM ({sql}){where}" if where else sql, table.columns, None if where else rows
@@ -91,7 +92,7 @@ def _moment(when: Any) -> str | datetime:
 
 
 def _duckdb_can(table: Table) -> bool:
-    """True where the Parquet files hold the rows as the table shows them. Deletion vectors count where there are some."""
+    """True where the Parquet files hold the rows as the table shows them."""
     hard = table.reader_features - READ_BY_DUCKDB
     if any(column.type is None for column in table.columns):
         return False
@@ -102,7 +103,7 @@ def _duckdb_can(table: Table) -> bool:
 
 
 def _data_files(table: Table, filters: Sequence[Filter]) -> tuple[list[DataFile], int | None]:
-    """The snapshot's files that may hold rows which pass the filters, and the rows in them where the log counts them."""
+    """The snapshot's files that may hold rows which pass the filters, and the rows in them if the log says so."""
     with explained(table.location):
         actions = table.delta.get_add_actions()
         paths = [unquote(path) for path in actions.column("path").to_pylist()]
@@ -115,7 +116,7 @@ def _data_files(table: Table, filters: Sequence[Filter]) -> tuple[list[DataFile]
 
 
 def _join(base: str, path: str) -> str:
-    """The path of a file, which the log has relative to the table, or as a URL (of another table, in a shallow clone)."""
+    """The path of a file, which the log has relative to the table, or as a URL (in a shallow clone)."""
     if not path.startswith("file://"):
         return str(Path(base, path))
     from urllib.request import url2pathname  # 17 ms, for a rare case
@@ -161,7 +162,7 @@ def _plain(value: Any) -> bool:
 
 
 def _below_root(uris: Sequence[str], paths: Sequence[str]) -> set[str] | None:
-    """Which of the paths the URIs are. delta-rs spells the table's folder in them its own way; None where it is unclear."""
+    """Which of the paths the URIs are; None where it is unclear, as delta-rs spells the table's folder its own way."""
     longest = max((path for path in paths if uris[0].endswith(f"/{path}")), key=len, default=None)
     if longest is None:
         return None

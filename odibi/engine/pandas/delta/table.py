@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +69,7 @@ class Table:
 
     @cached_property
     def reader_features(self) -> frozenset[str]:
-        """What a reader must know. Column mapping is found in the properties too: older tables declare it there alone."""
+        """What a reader must know. Older tables declare column mapping in the properties alone."""
         found = set(self.delta.protocol().reader_features or ())
         if "columnMapping" in found and not self._mapped:
             found.discard("columnMapping")
@@ -172,7 +171,10 @@ def open_table(location: Location, version: int | None = None) -> Table:
 
 
 def open_at(location: Location, when: str | datetime) -> Table:
-    """The table as it was at a time (ISO 8601; UTC where no zone is given). Raises `DataNotFoundError` outside its history."""
+    """The table as it was at a time (ISO 8601; UTC where no zone is given).
+
+    Raises `DataNotFoundError` outside its history.
+    """
     asked = _time(when, location)
     table = open_table(location)
     newest = commit_time(table)
@@ -218,7 +220,7 @@ def log_versions(location: Location, checkpoints: bool = False) -> list[int]:
     """The versions that a local table's log has commits for (or checkpoints of), ascending."""
     folder = Path(location.uri) / LOG
     try:
-        names = os.listdir(folder)
+        names = [path.name for path in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -260,8 +262,8 @@ def table_uri(location: Location) -> str:
     """The location as delta-rs takes it. Raises `UnsupportedError` for a path that it can write to but not read."""
     if location.local_path is not None and (found := re.search(r"%[0-9A-Fa-f]{2}", location.uri)):
         raise UnsupportedError(
-            f"{location.display}: the path {location.uri} holds {found[0]!r}, which delta-rs takes for an escaped character; "
-            "rename the folder"
+            f"{location.display}: the path {location.uri} holds {found[0]!r}, which delta-rs takes for an "
+            "escaped character; rename the folder"
         )
     return location.uri
 

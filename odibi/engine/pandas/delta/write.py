@@ -1,7 +1,7 @@
 """Writing Delta: DuckDB writes the Parquet files beside the table's own, the checks read them, delta-rs commits them.
 
-Where the commit must honour more than plain files (constraints, generated columns, change data, …) or must add columns to
-the table, delta-rs's own writer takes the rows instead; the checks then run over a kept frame before it.
+Where the commit must honour more than plain files (constraints, generated columns, change data, …) or must add columns
+to the table, delta-rs's own writer takes the rows instead; the checks then run over a kept frame before it.
 """
 
 from __future__ import annotations
@@ -69,8 +69,9 @@ def _listed(names: Sequence[str]) -> str:
 def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run_checks: RunChecks) -> WriteReport:
     """Write a frame to a Delta table: cast to the table's types, check, then commit.
 
-    `run_checks` gets a frame over what was written and raises `CheckFailed`; then, and after any other error, the table is
-    as it was. Raises `TargetExistsError` (mode error), `SchemaMismatchError`, `UnsupportedError`, `AccessError`, `DataError`.
+    `run_checks` gets a frame over what was written and raises `CheckFailed`; then, and after any other error, the table
+    is as it was. Raises `TargetExistsError` (mode error), `SchemaMismatchError`, `UnsupportedError`, `AccessError`,
+    `DataError`.
     """
     location = target.location()
     table = find_table(location)
@@ -98,7 +99,7 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
                     f"{location.display} was made by another writer meanwhile (mode: error)"
                 ) from None
     raise DataError(
-        f"{location.display}: other writers changed the table {ATTEMPTS} times while this write was under way; run it again"
+        f"{location.display}: other writers changed the table {ATTEMPTS} times during this write; run it again"
     )
 
 
@@ -140,7 +141,7 @@ def plan_write(frame: DuckFrame, target: Target, table: Table | None) -> Plan:
         return Plan(None, target.mode, cast, partition_by, fast=target.location().local_path is not None)
     if table.append_only and mode == "overwrite":
         raise UnsupportedError(
-            f"{target.location().display} is append-only (delta.appendOnly), so it can not be overwritten; use mode: append"
+            f"{target.location().display} is append-only (delta.appendOnly) and can not be overwritten; use append"
         )
     adds_columns = mode == "append" and bool(cast.changes)
     local = target.location().local_path is not None
@@ -179,8 +180,9 @@ def _partitioning(
     if table is not None and target.mode == "append":
         if found and [name.lower() for name in found] != [name.lower() for name in table.partition_by]:
             raise SchemaMismatchError(
-                f"{target.location().display} is partitioned by {_listed(table.partition_by)}, partition_by says {_listed(found)}; "
-                "an append keeps the table's partitioning: leave partition_by out, or use mode: overwrite"
+                f"{target.location().display} is partitioned by {_listed(table.partition_by)}, "
+                f"partition_by says {_listed(found)}; an append keeps the table's partitioning: leave "
+                "partition_by out, or use mode: overwrite"
             )
         return table.partition_by
     if len(set(found)) < len(found):
@@ -212,7 +214,7 @@ def _fast(session: Session, frame: DuckFrame, target: Target, plan: Plan, check:
 
 
 def _refuse_foreign(location: Location, stages: Path) -> None:
-    """A folder of other files does not become a table silently. What another writer is about to commit is no such file."""
+    """A folder of other files does not become a table silently. What another writer will commit is no such file."""
     files = files_for(location)
     foreign = [path for path in files.walk(location.uri) if not _under_way(path, stages)]
     if foreign and not has_log(location):
@@ -236,7 +238,7 @@ def _frame_over(session: Session, files: Sequence[WrittenFile], plan: Plan) -> D
 def _commit_files(
     frame: DuckFrame, target: Target, plan: Plan, files: Sequence[WrittenFile], txn: str
 ) -> tuple[int, Plan]:
-    """Commit; when another writer was faster, plan again on the table as it is now and keep the files if they still fit."""
+    """Commit; when another writer was faster, plan again on the table as it is now and keep the files if they fit."""
     for attempt in range(ATTEMPTS):
         try:
             return commit.commit_files(target, plan, files, txn), plan
@@ -296,7 +298,8 @@ def partition_warnings(
     )
     if small:
         problems.append(
-            f"{len(small):,} of {len(partitions):,} partitions have fewer than {SMALL_PARTITION:,} rows (the smallest {min(small):,})"
+            f"{len(small):,} of {len(partitions):,} partitions have fewer than {SMALL_PARTITION:,} rows "
+            f"(the smallest {min(small):,})"
         )
     if not problems:
         return ()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from odibi.engine.base import Checks, CheckResult, NotEmptyCheck
+from odibi.engine.base import CheckResult, Checks, NotEmptyCheck
 from odibi.errors import CheckFailed, SchemaMismatchError, TargetExistsError
 
 ODD = """
-    SELECT 9007199254740993 + i AS big, 'NaN'::DOUBLE AS nan, '-inf'::DOUBLE AS inf, -0.0::DOUBLE AS zero, 1.5::FLOAT AS f,
+    SELECT 9007199254740993 + i AS big, 'NaN'::DOUBLE AS nan, '-inf'::DOUBLE AS inf, -0.0::DOUBLE AS zero,
+      1.5::FLOAT AS f,
       ('0.' || repeat('1', 20))::DECIMAL(38, 20) AS exact, 'é"''\n' || chr(128512) || i AS text, ''::VARCHAR AS empty,
       '\\x00\\xFF'::BLOB AS bytes, DATE '0001-01-01' + i::INT AS day, TIMESTAMP '2024-02-29 23:59:59.999999' AS local,
       TIMESTAMPTZ '1500-01-01 00:00:00.000001+05:30' AS instant, [1, NULL, 3] AS list, []::INT[] AS none,
-      {'a': i, 'b c'.replace(' ', '_'): {'x': [NULL, 'y']}} AS nested, MAP {'k"1': [1.5], 'k2': NULL} AS map,
+      {'a': i, 'b': {'x': [NULL, 'y']}} AS nested, MAP {'k"1': [1.5], 'k2': NULL} AS map,
       NULL::INT AS nothing, i % 2 = 0 AS flag, 127::TINYINT AS tiny, repeat('long', 50) || i AS long
     FROM range(3) AS t(i)
-""".replace("'b c'.replace(' ', '_')", "'b'")
+"""
 
 
 def test_odd_but_right_data_comes_back(any_lake):
@@ -23,7 +24,7 @@ def test_odd_but_right_data_comes_back(any_lake):
     assert report.rows == 3
     assert any_lake.rows() == any_lake.select(ODD)
     assert any_lake.texts(report.frame) == any_lake.select(ODD)
-    assert [column.name for column in any_lake.read().columns] == [column.name for column in any_lake.session.describe(ODD)]
+    assert list(any_lake.types()) == [column.name for column in any_lake.session.describe(ODD)]
 
 
 def test_append_adds_and_overwrite_replaces(any_lake):
@@ -46,7 +47,7 @@ def test_modes_error_and_ignore(any_lake):
 
 
 def test_an_append_casts_to_the_tables_types_and_names(any_lake):
-    any_lake.write("SELECT 1::SMALLINT AS Id, 1.50::DECIMAL(10, 2) AS price, TIMESTAMPTZ '2024-01-01 00:00:00+00' AS at")
+    any_lake.write("SELECT 1::SMALLINT Id, 1.50::DECIMAL(10, 2) price, TIMESTAMPTZ '2024-01-01 00:00:00+00' AS at")
     report = any_lake.write("SELECT TIMESTAMP '2024-06-01 12:00:00' AS AT, 2::HUGEINT AS id", mode="append")
     assert any_lake.types() == {"Id": "smallint", "price": "decimal(10,2)", "at": "timestamp"}
     assert report.warnings == ("column 'at': times without a zone were taken as UTC: the table's column has a zone",)
@@ -58,7 +59,7 @@ def test_an_append_casts_to_the_tables_types_and_names(any_lake):
     [
         ("1::INT", "'x'", "the data is string, the table's column is int"),
         ("1::BIGINT", "1.5::DOUBLE", "the data is double, the table's column is bigint"),
-        ("DATE '2024-01-01'", "TIMESTAMP '2024-01-01 00:00:00'", "the data is timestamp_ntz, the table's column is date"),
+        ("DATE '2024-01-01'", "TIMESTAMP '2024-01-01 00:00:00'", "is timestamp_ntz, the table's column is date"),
         ("[1]", "1", r"the data is int, the table's column is array<int>"),
     ],
 )
@@ -93,8 +94,8 @@ def test_new_columns_are_added_in_one_commit(any_lake):
 
 
 PARTS = """
-    SELECT 1 AS v, k FROM (VALUES ('a b'), ('a/b'), ('é'), ('%'), (NULL), ('..'), ('a=b'), ('x[1]*?'), ('q''"'), ('a%20b'), ('+'),
-      (' lead'), ('C:\\x')) AS t(k)
+    SELECT 1 AS v, k FROM (VALUES ('a b'), ('a/b'), ('é'), ('%'), (NULL), ('..'), ('a=b'), ('x[1]*?'), ('q''"'),
+      ('a%20b'), ('+'), (' lead'), ('C:\\x')) AS t(k)
 """
 
 
@@ -124,8 +125,10 @@ def test_an_empty_text_as_partition_value_is_null_and_said(lake):
 
 @pytest.mark.parametrize(
     "value",
-    ["DATE '2024-01-01'", "TIMESTAMP '2024-01-01 10:00:00.5'", "TIMESTAMPTZ '2024-01-01 10:00:00.5+02'", "true", "1.50::DECIMAL(5, 2)",
-     "0.1::DOUBLE", "-5::TINYINT", "9007199254740993"],
+    [
+        "DATE '2024-01-01'", "TIMESTAMP '2024-01-01 10:00:00.5'", "TIMESTAMPTZ '2024-01-01 10:00:00.5+02'", "true",
+        "1.50::DECIMAL(5, 2)", "0.1::DOUBLE", "-5::TINYINT", "9007199254740993",
+    ],
 )  # fmt: skip
 def test_a_table_can_be_partitioned_by_each_type(any_lake, value):
     sql = f"SELECT 1 AS v, {value} AS k UNION ALL SELECT 2, NULL"

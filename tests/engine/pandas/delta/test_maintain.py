@@ -49,7 +49,8 @@ def test_vacuum_lists_then_deletes_then_old_versions_can_not_be_restored(place, 
 
 
 @pytest.mark.parametrize(
-    ("hours", "said"), [(-1, "give a number of hours"), (float("nan"), "give a number"), (1, "below the table's minimum: 168 hours")]
+    ("hours", "said"),
+    [(-1, "give a number of hours"), (float("nan"), "give a number"), (1, "below the table's minimum: 168 hours")],
 )
 def test_retentions_that_are_refused(place, hours, said):
     with pytest.raises(DataError, match=said):
