@@ -13,7 +13,7 @@ from odibi.files.base import Entry, Files, Kind, is_glob, is_hidden
 from odibi.files.local import LocalFiles
 from odibi.files.problems import explain, explained
 from odibi.files.remote import RemoteFiles
-from odibi.files.staging import Stage, check_replaceable, new_txn, staged, staging, sweep
+from odibi.files.stages import Stage, check_replaceable, new_txn, staged, staging, sweep
 
 __all__ = [
     "Entry", "Files", "Kind", "Stage", "check_replaceable", "expand", "explain", "explained", "files_for", "is_glob",

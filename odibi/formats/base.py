@@ -173,7 +173,8 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 PANDAS_TYPES = {
     "str": "string", "object": "string", "category": "string", "int64": "bigint", "int32": "int", "int16": "smallint",
-    "int8": "tinyint", "float64": "double", "float32": "float", "datetime64[ns]": "timestamp_ntz", "datetime64": "timestamp_ntz", "datetime64[us]": "timestamp_ntz",
+    "int8": "tinyint", "float64": "double", "float32": "float", "datetime64": "timestamp_ntz",
+    "datetime64[ns]": "timestamp_ntz", "datetime64[us]": "timestamp_ntz",
 }  # fmt: skip
 """Names of pandas' dtypes that Spark does not know (`int` and `float` as text are Spark's: 32 bits)."""
 _PYTHON_TYPES = {str: "string", int: "bigint", float: "double", bool: "boolean", bytes: "binary", object: "string"}

@@ -11,6 +11,7 @@ from odibi.connections.base import Location
 from odibi.engine.base import CheckResult, Checks, Source, Target, WriteReport, raise_for_checks
 from odibi.engine.pandas.cast import plan_cast
 from odibi.engine.pandas.formats import FORMATS
+from odibi.engine.pandas.formats.base import HINTS
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.errors import DataError, TargetExistsError
 from odibi.files import files_for, staged
@@ -44,7 +45,7 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
         raise TargetExistsError(f"{location.display} exists and the mode is error; use mode overwrite or append, or another path")
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
-    old = _existing(session, target) if exists and target.mode == "append" else None
+    old = _existing(session, frame, target) if exists and target.mode == "append" else None
     plan = plan_cast(frame.columns, target.schema, old.columns if old else None, target.mode)
     if frame.lazy and (checks.items or target.reused or old):  # it is used more than once: compute it once
         frame = session.keep(frame)
@@ -65,11 +66,14 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
     )
 
 
-def _existing(session: Session, target: Target) -> DuckFrame:
-    """What the target holds, read with the options that it is written with."""
+def _existing(session: Session, frame: DuckFrame, target: Target) -> DuckFrame:
+    """What the target holds, read with the options that it is written with. Text has the types of the new rows."""
     readable = VOCABULARY[target.format].read
     options = {name: value for name, value in target.options.items() if name in readable}
-    return FORMATS[target.format].scan(session, Source(target.connection, target.path, target.format, options, target.schema))
+    if "types" in readable:
+        new = {column.name: column.type_name for column in frame.columns if column.type is not None}
+        options[HINTS] = new | {name: str(type) for name, type in target.schema.items()}
+    return FORMATS[target.format].scan(session, Source(target.connection, target.path, target.format, options))
 
 
 def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Target, location: Location) -> int:

@@ -21,8 +21,9 @@ PRIMITIVES = {
     "string": "string", "enum": "string", "fixed": "binary",
 }  # fmt: skip
 LOGICAL = {
-    "date": "date", "timestamp-millis": "timestamp", "timestamp-micros": "timestamp", "local-timestamp-millis": "timestamp_ntz",
-    "local-timestamp-micros": "timestamp_ntz", "uuid": "string", "time-millis": "string", "time-micros": "string",
+    "date": "date", "timestamp-millis": "timestamp", "timestamp-micros": "timestamp",
+    "local-timestamp-millis": "timestamp_ntz", "local-timestamp-micros": "timestamp_ntz",
+    "uuid": "string", "time-millis": "string", "time-micros": "string",
 }  # fmt: skip
 CODECS = {"deflate": "deflate", "none": "null", "bzip2": "bzip2", "xz": "xz"}
 
@@ -197,7 +198,7 @@ def _rows(session: Session, frame: DuckFrame) -> Iterator[dict[str, Any]]:
     converters = [_to_avro(column.type) for column in frame.columns if column.type]
     names = [column.name for column in frame.columns]
     with session.cursor(frame) as cursor:
-        for batch in cursor.execute(frame.sql).to_arrow_reader(BATCH_ROWS):
+        for batch in cursor.sql(frame.sql).to_arrow_reader(BATCH_ROWS):
             columns = [values.to_pylist() for values in batch.columns]
             columns = [
                 [convert(value) for value in values] if convert else values
@@ -225,7 +226,7 @@ def record_of(name: str, fields: Sequence[tuple[str, DataType]], place: str) -> 
     for field, _ in fields:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", field):
             raise DataError(
-                f"{place}: avro can not hold the name {field!r} (letters, digits and _ only, no digit first); rename the column"
+                f"{place}: avro can not hold the name {field!r} (only letters, digits and _, no digit first); rename it"
             )
     return {
         "type": "record",

@@ -20,6 +20,9 @@ from odibi.files import Files, expand, explained, files_for, new_txn, staging
 from odibi.formats.base import COMPRESSED
 from odibi.types import Column, DataType, parse_type
 
+HINTS = "type_hints"
+"""An option that only odibi gives: types, as text, of columns that a file may or may not have."""
+
 
 @dataclass(frozen=True)
 class Codec:
@@ -32,7 +35,7 @@ class Codec:
 
 @dataclass(frozen=True)
 class File:
-    """One file of a source: `path` is where it is, `local` where DuckDB reads it (elsewhere after a download or unpacking)."""
+    """One file of a source: `path` is where it is, `local` where DuckDB reads it, after a download or unpacking."""
 
     path: str
     local: str
@@ -71,6 +74,12 @@ class Input:
         types = {"hive_types": struct(declared)} if declared else {}
         return {"hive_partitioning": "true", **types}
 
+    @property
+    def compression(self) -> str:
+        """The argument of a reader about compression: a file's suffix tells it, unless an option does."""
+        said = str(self.options.get("compression", "auto"))
+        return literal(said if said in ("none", "gzip", "zstd") else "auto")
+
     @cached_property
     def schema(self) -> Mapping[str, DataType]:
         """The declared columns: all of them, in order."""
@@ -79,8 +88,8 @@ class Input:
     @cached_property
     def types(self) -> dict[str, DataType]:
         """Types that are said for some columns."""
-        said = {name: parse_type(text) for name, text in self.options.get("types", {}).items()}
-        return {**said, **self.schema}
+        said = {**self.options.get(HINTS, {}), **self.options.get("types", {})}
+        return {**{name: parse_type(text) for name, text in said.items()}, **self.schema}
 
 
 # -- input -------------------------------------------------------------------------------------------------------------
@@ -94,7 +103,9 @@ def location_of(end: Source | Target) -> Location:
 
 
 def open_input(session: Session, source: Source, suffixes: tuple[str, ...] = (), empty_is_fine: bool = False) -> Input:
-    """The files of a source, none of them empty; at least one, unless `empty_is_fine`. Raises `DataNotFoundError`, `DataError`, `AccessError`.
+    """The files of a source, none of them empty; at least one, unless `empty_is_fine`.
+
+    Raises `DataNotFoundError`, `DataError`, `AccessError`.
 
     With `suffixes` (a text format) files may be compressed as a whole; what DuckDB can not unpack is unpacked here.
     """
@@ -107,7 +118,8 @@ def open_input(session: Session, source: Source, suffixes: tuple[str, ...] = (),
         filled = [path for path in paths if files.size(path)]
         if not filled and not empty_is_fine:
             raise DataError(
-                f"{_display(location, paths[0])} is empty (0 bytes); write it again, or leave the node out until it has data"
+                f"{_display(location, paths[0])} is empty (0 bytes); "
+                "write it again, or leave the node out until it has data"
             )
         for path in filled:
             opened += _open_file(session, files, location, path, source.options, suffixes)
@@ -220,20 +232,23 @@ def check_names(names: Sequence[str], place: str, way_out: str) -> None:
     for number, name in enumerate(names, 1):
         if not name:
             raise DataError(f"{place}: column {number} of {len(names)} has no name; {way_out}")
-        twin = seen.setdefault(name.lower(), name)
-        if seen[name.lower()] is not name and (twin != name or names.index(name) != number - 1):
-            how = (
-                f"the columns {twin!r} and {name!r} differ only in case"
-                if twin != name
-                else f"the column {name!r} is there twice"
-            )
-            raise DataError(f"{place}: {how}; {way_out}")
+        twin = seen.get(name.lower())
+        if twin is not None:
+            same, case = f"the column {name!r} is there twice", f"the columns {twin!r} and {name!r} differ only in case"
+            raise DataError(f"{place}: {same if twin == name else case}; {way_out}")
+        seen[name.lower()] = name
+
+
+def empty_frame(session: Session, input: Input) -> DuckFrame:
+    """No rows of the columns that are said."""
+    nothing = (f"CAST(NULL AS {duckdb_type(type)}) AS {quote(name)}" for name, type in input.types.items())
+    return session.frame(f"SELECT {', '.join(nothing)} WHERE false")
 
 
 def pick(input: Input, known: Sequence[str]) -> tuple[str, ...]:
-    """The columns a read gives: the option `columns`, else the declared ones, else all. Raises `DataError` for others."""
+    """The columns a read gives: the option `columns`, else the declared ones, else all. Raises `DataError`."""
     wanted = input.options.get("columns") or tuple(input.schema) or tuple(known)
-    for name in (*wanted, *input.types):
+    for name in (*wanted, *input.options.get("types", ())):
         if name not in known:
             raise DataError(f"{input.location.display} has no column {name!r}; {suggest(name, known)}")
     return tuple(wanted)
@@ -301,7 +316,7 @@ def output_compression(target: Target, path: str, kinds: Mapping[str, str]) -> s
 
 
 def iso_text(column: Column, date_format: str | None, timestamp_format: str | None) -> str | None:
-    """SQL that gives a date or timestamp as text: ISO 8601 (`T`, and `Z` for zoned ones), or in the format; None for other types."""
+    """SQL that gives a date or timestamp as text, in the format or in ISO 8601 (zoned ones with `Z`); else None."""
     kind, name = column.type.name if column.type else column.native, quote(column.name)
     if kind == "date" and date_format:
         return f"strftime({name}, {literal(date_format)})"

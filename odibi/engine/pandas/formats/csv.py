@@ -1,7 +1,7 @@
 """CSV: DuckDB reads and writes it; the layout is stated, never guessed.
 
-The header is read here, types are inferred once from a sample, and the scan itself runs with explicit columns: it is as fast
-as a bare `read_csv`, and a row that does not fit is an error with its line.
+The header is read here, types are inferred once from a sample, and the scan itself runs with explicit columns: it is as
+fast as a bare `read_csv`, and a row that does not fit is an error with its line.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import duckdb
 
 from odibi.engine.base import Source, Target
 from odibi.engine.pandas.formats.base import (
+    HINTS,
     Codec,
     File,
     Input,
     check_names,
     copy,
     declared,
+    empty_frame,
     iso_text,
     names_sql,
     open_input,
@@ -56,7 +58,9 @@ _TEXT_ONLY = "write parquet, json or delta, or turn it into text first (to_json(
 
 def scan(session: Session, source: Source) -> DuckFrame:
     """A lazy frame over delimited text. Raises `DataError` for a header or sample that is not right."""
-    input = open_input(session, source, CSV.suffixes)
+    input = open_input(session, source, CSV.suffixes, empty_is_fine=HINTS in source.options)
+    if not input.files:
+        return empty_frame(session, input)
     refuse_types(
         (Column(name, type) for name, type in input.types.items()),
         NESTED,
@@ -98,7 +102,8 @@ def _columns_of(session: Session, input: Input, file: File) -> tuple[str, ...]:
     first = header_of(session, file, delimiter_of(input, file), input.options, NATIVE_ENCODINGS)
     if len(first) == 1 and not input.options.get("delimiter") and (other := re.search(r"[;\t|]", first[0])):
         raise DataError(
-            f"{file.display}: its first line is one column, {first[0]!r}; state the delimiter: {other[0]!r} (or ',' if this is right)"
+            f"{file.display}: its first line is one column, {first[0]!r}; "
+            f"state the delimiter: {other[0]!r} (or ',' if this is right)"
         )
     if input.options.get("header", True):
         check_names(first, f"{file.display}, header", WAY_OUT)
@@ -238,7 +243,7 @@ def _layout(input: Input, files: Sequence[File]) -> dict[str, str]:
         "quote": literal(options.get("quote", '"')),
         "escape": literal(options.get("escape", '"') if options.get("quote", '"') else ""),
         "skip": str(options.get("skip_rows", 0)),
-        "compression": literal(files[0].compression),
+        "compression": input.compression,
     }
     if any(nulls):
         arguments["nullstr"] = texts_sql(dict.fromkeys(["", *nulls]))

@@ -16,6 +16,8 @@ from odibi.types import DataType
 
 MAX_ROWS, MAX_COLUMNS, MAX_TEXT = 1_048_576, 16_384, 32_767
 FETCH_ROWS = 10_000
+EXACT_DIGITS = 15
+"""Decimal digits that a double always keeps."""
 Cell = bool | int | float | str | dt.datetime | dt.date | None
 _NESTED = ("array", "map", "struct", "binary")
 
@@ -103,7 +105,8 @@ def _rows(file: File, sheet: str | int) -> Iterator[tuple[Cell, ...]]:
         if isinstance(error, PermissionError):
             raise
         raise DataError(
-            f"{file.display} is no whole .xlsx workbook ({error}); it was cut off or is of another format: save it as .xlsx"
+            f"{file.display} is no whole .xlsx workbook ({error}); it was cut off or is of another format: "
+            "save it as .xlsx"
         ) from error
     try:
         for row in _sheet(book, file, sheet).iter_rows():
@@ -180,7 +183,7 @@ def _text(cell: Cell) -> str:
 
 
 def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
-    """Write a frame as one sheet. Zoned timestamps become ISO text. Raises `DataError` for what a sheet can not hold."""
+    """Write a frame as one sheet. Zoned timestamps become ISO text. Raises `DataError`."""
     refuse_types(
         frame.columns, _NESTED, "excel", target.path, "write parquet, json or delta, or turn it into text first"
     )
@@ -224,7 +227,7 @@ def _cell(sheet: Any, value: Any, target: Target) -> Any:
     if isinstance(value, dt.date) and value.year < 1900:
         return value.isoformat()
     if not isinstance(value, str):
-        return value if isinstance(value, bool | int | float | dt.date | None) or _is_decimal(value) else str(value)
+        return value if isinstance(value, bool | float | dt.date | None) or _is_exact(value) else str(value)
     if len(value) > MAX_TEXT:
         raise DataError(
             f"{target.path}: a cell holds {MAX_TEXT} characters, a text has {len(value)}; write parquet, csv or delta"
@@ -232,10 +235,13 @@ def _cell(sheet: Any, value: Any, target: Target) -> Any:
     return _text_cell(sheet, value, target)
 
 
-def _is_decimal(value: Any) -> bool:
+def _is_exact(value: Any) -> bool:
+    """True for a number that a sheet, whose numbers are doubles, holds to the last digit."""
     from decimal import Decimal
 
-    return isinstance(value, Decimal)
+    if isinstance(value, int):
+        return abs(value) <= 2**53
+    return isinstance(value, Decimal) and len(value.as_tuple().digits) <= EXACT_DIGITS
 
 
 def _text_cell(sheet: Any, value: str, target: Target) -> Any:

@@ -8,6 +8,8 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import duckdb
+
 from odibi.engine.pandas.formats.base import File, reader
 from odibi.engine.pandas.session import Session
 from odibi.errors import DataError
@@ -20,7 +22,7 @@ WAY_OUT = "name the columns yourself: header: false, skip_rows: 1, names: [a, b,
 def header_of(
     session: Session, file: File, delimiter: str, options: Mapping[str, Any], encodings: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """The fields of the first record, behind `skip_rows` lines, comments and blank lines. Raises `DataError` if there is none."""
+    """The fields of the first record, behind `skip_rows` lines, comments and blank lines. Raises `DataError`."""
     size = HEAD_BYTES
     while True:
         text, whole = _head(session, file, size, options, encodings)
@@ -105,7 +107,8 @@ def _decode(raw: bytes, encoding: str, file: File, whole: bool) -> str:
     except UnicodeError as error:
         line = raw[: getattr(error, "start", 0)].count(b"\n") + 1
         raise DataError(
-            f"{file.display}, line {line}: the text is not {encoding}; state its `encoding`, for example latin-1, cp1252 or utf-16"
+            f"{file.display}, line {line}: the text is not {encoding}; "
+            "state its `encoding`, for example latin-1, cp1252 or utf-16"
         ) from error
     return text
 
@@ -114,8 +117,14 @@ def _head_of_zstd(session: Session, file: File, encoding: str) -> tuple[str, boo
     """The first lines, through DuckDB: Python's own zstd is younger than the oldest Python that odibi runs on."""
     limit = 100
     arguments = {
-        "auto_detect": "false", "header": "false", "delim": "'\x01'", "quote": "''", "escape": "''", "parallel": "false",
-        "compression": "'zstd'", "columns": "{'line': 'VARCHAR'}", "encoding": f"'{encoding}'",
+        "auto_detect": "false", "header": "false", "parallel": "false", "delim": "'\x01'", "quote": "''",
+        "escape": "''", "compression": "'zstd'", "columns": "{'line': 'VARCHAR'}", "encoding": f"'{encoding}'",
     }  # fmt: skip
-    found = session.execute(f"SELECT line FROM {reader('read_csv', [file], arguments)} LIMIT {limit}")
+    try:
+        found = session.execute(f"SELECT line FROM {reader('read_csv', [file], arguments)} LIMIT {limit}")
+    except duckdb.IOException as error:
+        raise DataError(
+            f"{file.display} is no whole zstd file ({error}); it was cut off or is not compressed: write it again, "
+            "or state `compression`"
+        ) from error
     return "".join((line or "") + "\n" for (line,) in found).removeprefix("\ufeff"), len(found) < limit

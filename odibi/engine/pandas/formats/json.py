@@ -14,12 +14,14 @@ import duckdb
 
 from odibi.engine.base import Source, Target
 from odibi.engine.pandas.formats.base import (
+    HINTS,
     Codec,
     File,
     Input,
     check_names,
     copy,
     declared,
+    empty_frame,
     iso_text,
     open_input,
     output_compression,
@@ -32,7 +34,7 @@ from odibi.engine.pandas.types import Native, column_of, parse_native
 from odibi.errors import DataError
 from odibi.formats.dates import strftime_of
 from odibi.formats.json import JSON
-from odibi.types import DataType
+from odibi.types import Column, DataType
 
 TEXT = {
     "UUID",
@@ -47,17 +49,16 @@ TEXT = {
     "VARCHAR",
 }
 """Types that DuckDB sees in JSON texts and nulls; here they are string."""
+EXACT_DIGITS = 15
+"""Digits of a decimal that every reader of JSON keeps; one with more is written as text."""
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 
 
 def scan(session: Session, source: Source) -> DuckFrame:
     """A lazy frame over JSON objects. Raises `DataError` for what is no JSON object."""
-    input = open_input(session, source, JSON.suffixes, empty_is_fine=bool(source.schema))
+    input = open_input(session, source, JSON.suffixes, empty_is_fine=bool(source.schema or HINTS in source.options))
     if not input.files:  # what a write of no rows leaves
-        nothing = ", ".join(
-            f"CAST(NULL AS {type}) AS {quote(name)}" for name, type in declared(input, input.schema).items()
-        )
-        return session.frame(f"SELECT {nothing} WHERE false")
+        return empty_frame(session, input)
     if input.options.get("encoding", "utf-8") not in ("utf-8", "ascii"):
         input = _as_utf8(session, input)
     types = _inferred(session, input) if len(input.schema) == 0 else {}
@@ -97,7 +98,7 @@ def _read(input: Input, arguments: Mapping[str, str], files: Sequence[File] | No
     common = {
         "format": "'auto'" if not lines else "'newline_delimited'",
         "records": "true",
-        "compression": literal({"none": "none", "gzip": "gzip", "zstd": "zstd"}[input.files[0].compression]),
+        "compression": input.compression,
         "maximum_object_size": str(MAX_OBJECT_BYTES if lines is False else 16 * 1024 * 1024),
         **input.hive,
     }
@@ -123,7 +124,7 @@ def _inferred(session: Session, input: Input) -> dict[str, str]:
         found = session.describe(f"SELECT * FROM {_read(input, arguments)}")
     except (duckdb.BinderException, duckdb.InvalidInputException) as error:
         raise _explain(input, str(error)) from error
-    columns = [column for column in found if column.name not in input.partitions]
+    columns = [column for column in found if column.name not in (*input.partitions, *input.outer)]
     _check_case(input, [column.name for column in columns])
     typed = _wanted_texts(input)
     return {column.name: plain(parse_native(column.native), typed) for column in columns}
@@ -158,7 +159,8 @@ def _check_case(input: Input, names: Sequence[str]) -> None:
         if number.isdecimal() and stem and stem not in names and stem.lower() in lower:
             twin = next(other for other in names if other.lower() == stem.lower())
             raise DataError(
-                f"{input.location.display}: the fields {twin!r} and {stem!r} differ only in case; rename one where the file is written"
+                f"{input.location.display}: the fields {twin!r} and {stem!r} differ only in case; "
+                "rename one where the file is written"
             )
     check_names(names, input.location.display, "rename one where the file is written")
 
@@ -203,15 +205,26 @@ def _texts(frame: DuckFrame, target: Target) -> str:
     ]
     items = []
     for column in frame.columns:
-        text, name = iso_text(column, formats[0], formats[1]), quote(column.name)
-        if column.type is not None and column.type.name == "binary":
-            text = f"to_base64({name})"
-        elif column.type is not None and _has_binary(column.type):
-            raise DataError(
-                f"{target.path}: json can not hold the binary inside column {column.name!r}; write parquet or delta"
-            )
-        items.append(f"{text} AS {name}" if text else name)
+        text = iso_text(column, formats[0], formats[1]) or _other_text(column, target)
+        items.append(f"{text} AS {quote(column.name)}" if text else quote(column.name))
     return f"SELECT {', '.join(items)} FROM ({frame.sql}\n)"
+
+
+def _other_text(column: Column, target: Target) -> str | None:
+    """SQL for a column that JSON has no like of, None for others."""
+    type, name = column.type, quote(column.name)
+    if type is None:
+        return None
+    if type.name == "binary":
+        return f"to_base64({name})"
+    if _has_binary(type):
+        raise DataError(
+            f"{target.path}: json can not hold the binary inside column {column.name!r}; write parquet or delta"
+        )
+    if type.name == "decimal" and type.scale and type.precision > EXACT_DIGITS:  # readers take numbers for doubles
+        limit = 10 ** (EXACT_DIGITS - type.scale) if type.scale < EXACT_DIGITS else 0
+        return f"CASE WHEN abs({name}) < {limit} THEN to_json({name}) ELSE to_json(CAST({name} AS VARCHAR)) END"
+    return None
 
 
 def _has_binary(type: DataType) -> bool:

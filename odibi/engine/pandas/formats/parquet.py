@@ -25,8 +25,9 @@ from odibi.errors import DataError
 Signature = tuple[tuple[str, str], ...]
 """Names and DuckDB types of a file's columns; a type stored as INT96 is `INT96`."""
 WIDER = {
-    "UTINYINT": "SMALLINT", "USMALLINT": "INTEGER", "UINTEGER": "BIGINT", "UBIGINT": "DECIMAL(20,0)", "HUGEINT": "DECIMAL(38,0)",
-    "UHUGEINT": "DECIMAL(38,0)", "UUID": "VARCHAR", "JSON": "VARCHAR", "ENUM": "VARCHAR", "TIMESTAMP_S": "TIMESTAMP",
+    "UTINYINT": "SMALLINT", "USMALLINT": "INTEGER", "UINTEGER": "BIGINT", "UBIGINT": "DECIMAL(20,0)",
+    "HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "DECIMAL(38,0)",
+    "UUID": "VARCHAR", "JSON": "VARCHAR", "ENUM": "VARCHAR", "TIMESTAMP_S": "TIMESTAMP",
     "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
 }  # fmt: skip
 """Types that Spark does not have, and the ones that hold the same values."""
@@ -49,8 +50,8 @@ def _signatures(session: Session, input: Input) -> dict[str, Signature]:
     """What columns each file has, from the footers."""
     paths = texts_sql(file.pattern for file in input.files)
     rows = session.execute(
-        f"SELECT file_name, name, type, coalesce(duckdb_type, ''), coalesce(num_children, 0) FROM parquet_schema({paths}) "
-        "ORDER BY file_name, column_id"
+        "SELECT file_name, name, type, coalesce(duckdb_type, ''), coalesce(num_children, 0) "
+        f"FROM parquet_schema({paths}) ORDER BY file_name, column_id"
     )
     by_file: dict[str, list[tuple[str, str, str, int]]] = {}
     for path, *row in rows:
@@ -80,7 +81,7 @@ def _end(rows: Sequence[tuple[str, str, str, int]], at: int) -> int:
 
 
 def _groups(input: Input, signatures: Mapping[str, Signature]) -> dict[Signature, list[File]]:
-    """Files by what columns they have. Raises `DataError` where they differ and nothing says how to bring them together."""
+    """Files by what columns they have. Raises `DataError` where they differ and nothing brings them together."""
     groups: dict[Signature, list[File]] = {}
     for file in input.files:
         signature = signatures[file.local]

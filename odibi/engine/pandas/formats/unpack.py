@@ -1,4 +1,4 @@
-"""Compressed files that DuckDB does not unpack itself, and encodings that it does not know: made plain in a scratch file."""
+"""Compression and encodings that DuckDB does not know: the text is made plain in a scratch file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def _unzip(session: Session, file: File, suffixes: Sequence[str]) -> list[tuple[
             members = _members(archive, suffixes)
             if not members:
                 raise DataError(
-                    f"{file.display} holds no {' or '.join(suffixes)} file; it has: {', '.join(archive.namelist()[:10])}"
+                    f"{file.display} holds no {' or '.join(suffixes)} file; "
+                    f"it has: {', '.join(archive.namelist()[:10])}"
                 )
             return [(_extract(session, archive, member), f"{file.display}/{member}") for member in members]
     except RuntimeError as error:  # what zipfile raises for a password
@@ -73,13 +74,17 @@ def _broken(file: File, detail: str) -> DataError:
 
 def transcode(session: Session, file: File, encoding: str) -> str:
     """A UTF-8 copy of a text file. Raises `DataError` where the bytes do not fit the encoding."""
-    local = scratch(session, file.local)
-    opened = open_plain(file)
-    try:
-        with opened as source, open(local, "w", encoding="utf-8", newline="") as target:
-            import io
+    import io
 
-            shutil.copyfileobj(io.TextIOWrapper(source, encoding=encoding, newline=""), target, 1 << 20)
+    name = os.path.splitext(file.local)[0] if file.compression != "none" else file.local
+    local = scratch(session, name)
+    try:
+        with (
+            open_plain(file) as stream,
+            io.TextIOWrapper(stream, encoding=encoding, newline="") as source,
+            open(local, "w", encoding="utf-8", newline="") as target,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
     except (UnicodeError, EOFError) as error:
         raise DataError(f"{file.display} is not {encoding} text ({error}); state the right `encoding`") from error
     return local

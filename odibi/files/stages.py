@@ -8,6 +8,7 @@ Behind URLs there are no locks: there the age, which is part of the transaction'
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -26,6 +27,7 @@ from odibi.files.remote import RemoteFiles
 
 Clean = Callable[[str], None]
 """Takes the id of a transaction that did not end well, and deletes what it left elsewhere."""
+_PACKED = re.compile(r"\.(gz|zst|zip|bz2|xz)$")
 REMOTE_LITTER_SECONDS = 24 * 3600
 
 
@@ -181,10 +183,12 @@ def _remote_stage(location: Location) -> Iterator[Stage]:
     marker = _remote_folder(files, location, txn)
     with explained(location, "write"), files.open_write(files.join(marker, "target")) as file:
         file.write(_remote_name(files, location).encode())
-    with tempfile.TemporaryDirectory(prefix="odibi-", ignore_cleanup_errors=True) as folder:
-        yield Stage(txn, folder)
-    with suppress(OSError):
-        files.delete(marker)
+    try:
+        with tempfile.TemporaryDirectory(prefix="odibi-", ignore_cleanup_errors=True) as folder:
+            yield Stage(txn, folder)
+    finally:
+        with suppress(OSError):  # what can not be deleted now is litter that a sweep deletes
+            files.delete(marker)
 
 
 def _remote_folder(files: RemoteFiles, location: Location, txn: str) -> str:
@@ -271,7 +275,9 @@ def check_replaceable(location: Location, folder: bool = False, suffixes: tuple[
         return
     if files.exists(files.join(location.uri, "_delta_log")):
         raise DataError(f"{location.display} is a Delta table; write it with format: delta, or choose another path")
-    foreign = [path for path in files.walk(location.uri) if suffixes and not path.lower().endswith(suffixes)]
+    foreign = [
+        path for path in files.walk(location.uri) if suffixes and not _PACKED.sub("", path.lower()).endswith(suffixes)
+    ]
     if foreign:
         raise DataError(
             f"{location.display} is a folder that holds other files ({os.path.relpath(foreign[0], location.uri)}, …) "

@@ -1,0 +1,150 @@
+"""The vocabulary of formats and options."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odibi.errors import UnknownNameError
+from odibi.formats import FORMATS, SUFFIXES, format_of, normalise_options
+from odibi.formats.dates import strftime_of
+
+SIDES = [(name, side) for name in FORMATS for side in ("read", "write")]
+
+
+@pytest.mark.parametrize(
+    ("path", "format"),
+    [
+        ("a.csv", "csv"), ("a.CSV", "csv"), ("d.v1/a.csv.gz", "csv"), ("a.tsv", "csv"), ("raw/*.csv", "csv"), ("a.parquet", "parquet"),
+        ("a.json", "json"), ("a.jsonl.zst", "json"), ("a.xlsx", "excel"), ("a.avro", "avro"), ("sales", "delta"), ("v1.2", "delta"),
+        ("sales.delta", "delta"), ("flights.csv.zip", "csv"), ("a.zip", "delta"), ("a.parquet.gz", "delta"), ("d\\a.csv", "csv"),
+    ],
+)  # fmt: skip
+def test_the_suffix_decides(path, format):
+    assert format_of(path) == format
+
+
+def test_what_is_said_wins():
+    assert format_of("a.csv", "Parquet") == "parquet"
+    assert format_of("a", "jsonl") == "json"
+    with pytest.raises(UnknownNameError, match="unknown format 'parket'; did you mean 'parquet'"):
+        format_of("a", "parket")
+
+
+def test_suffixes_are_those_of_the_formats():
+    assert {suffix: name for name in FORMATS for suffix in FORMATS[name].suffixes} == SUFFIXES
+
+
+@pytest.mark.parametrize(("format", "side"), SIDES)
+def test_names_and_aliases_are_told_apart(format, side):
+    names = [
+        name.lower() for option in FORMATS[format].options(side).values() for name in (option.name, *option.aliases)
+    ]
+    for option in FORMATS[format].options(side).values():
+        own = {name.lower() for name in (option.name, *option.aliases)}
+        others = [
+            name
+            for other in FORMATS[format].options(side).values()
+            if other is not option
+            for name in (other.name, *other.aliases)
+        ]
+        assert not own & {name.lower() for name in others}
+        assert option.doc
+    assert names
+
+
+@pytest.mark.parametrize(
+    ("given", "canonical"),
+    [
+        ({"sep": ";"}, {"delimiter": ";"}),
+        ({"sep": "\\t"}, {"delimiter": "\t"}),
+        ({"header": 0}, {"header": True}),
+        ({"header": None}, {"header": False}),
+        ({"header": "true", "inferSchema": "FALSE"}, {"header": True, "infer_schema": False}),
+        ({"na_values": "NA"}, {"null_values": ("NA",)}),
+        ({"nullValue": ["NA", -1]}, {"null_values": ("NA", "-1")}),
+        ({"dtype": {"a": str, "b": "Int64", "c": "int", "d": "float"}}, {"types": {"a": "string", "b": "bigint", "c": "int", "d": "float"}}),
+        ({"usecols": ["a"], "skiprows": 2}, {"columns": ("a",), "skip_rows": 2}),
+        ({"encoding": "Latin1"}, {"encoding": "iso8859-1"}),
+        ({"dateFormat": "dd/MM/yyyy"}, {"date_format": "dd/MM/yyyy"}),
+        ({"multiLine": True}, {"multiline": True}),
+        ({"quote": None}, {"quote": ""}),
+    ],
+)  # fmt: skip
+def test_familiar_names(given, canonical):
+    assert normalise_options("csv", "read", given) == (canonical, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "what", "hint"),
+    [
+        (
+            {"delimeter": ";"},
+            "unknown option 'delimeter' for reading csv",
+            "did you mean 'delimiter'? options that exist: columns, comment",
+        ),
+        ({"quote_all": True}, "unknown option 'quote_all' for reading csv", "it is an option of the write"),
+        ({"sep": ",", "delimiter": ";"}, "'delimiter' and 'sep' are the same option", "keep one"),
+        ({"header": "maybe"}, "must be true or false, not 'maybe'", ""),
+        ({"header": 2}, "use skip_rows: 2", ""),
+        ({"skip_rows": -1}, "must be a whole number, 0 or more, not -1", ""),
+        ({"skip_rows": True}, "must be a whole number", ""),
+        ({"delimiter": ""}, "must be one character", ""),
+        ({"encoding": "klingon"}, "not an encoding that Python knows", ""),
+        ({"date_format": "dd/QQ/yyyy"}, "'QQ'", ""),
+        ({"compression": "rar"}, "must be one of auto, none, gzip", ""),
+        ({"types": {"a": "bigbig"}}, "unknown type 'bigbig'", ""),
+        ({"types": ["a"]}, "a mapping of columns to types", ""),
+    ],
+)
+def test_mistakes(given, what, hint):
+    _, [(key, message, said)] = normalise_options("csv", "read", given)
+    assert key in given
+    assert what in message
+    assert hint in said
+
+
+def test_delta_options():
+    options, mistakes = normalise_options(
+        "delta", "read",
+        {"versionAsOf": "3", "timestampAsOf": "2024-01-02 03:00:00+02:00", "filters": [["a", "==", 1], ["b", "NOT  IN", [1, 2]]]},
+    )  # fmt: skip
+    assert not mistakes
+    assert options == {
+        "version_as_of": 3,
+        "timestamp_as_of": "2024-01-02T01:00:00+00:00",
+        "filters": (("a", "=", 1), ("b", "not in", (1, 2))),
+    }
+    assert normalise_options("delta", "read", {"timestampAsOf": dt.date(2024, 1, 2)})[0] == {
+        "timestamp_as_of": "2024-01-02T00:00:00+00:00"
+    }
+    assert normalise_options("delta", "write", {"partitionBy": "year"})[0] == {"partition_by": ("year",)}
+
+
+@pytest.mark.parametrize("filters", [["a", "=", 1], [["a", "like", "x"]], [["a", "in", 1]], [["a", "="]], "a = 1"])
+def test_filters_that_are_none(filters):
+    assert normalise_options("delta", "read", {"filters": filters})[1]
+
+
+@given(st.dictionaries(st.text(), st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text()))))
+def test_no_value_breaks_the_reading_of_options(given):
+    for format, side in SIDES:
+        names = [option.name for option in FORMATS[format].options(side).values()]
+        mixed = dict(zip([*names, *given], [*given.values(), *given.values()], strict=False))
+        found, mistakes = normalise_options(format, side, mixed)
+        assert set(found) <= set(names)
+        assert len(found) + len(mistakes) >= len(mixed) - len(names)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "strftime"),
+    [
+        ("dd/MM/yyyy", "%d/%m/%Y"), ("yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "%Y-%m-%dT%H:%M:%S.%g%z"), ("%d.%m.%Y", "%d.%m.%Y"),
+        ("d MMM yy h:mm a", "%-d %b %y %-I:%M %p"), ("yyyy''MM", "%Y'%m"),
+    ],
+)  # fmt: skip
+def test_patterns(pattern, strftime):
+    assert strftime_of(pattern) == strftime
