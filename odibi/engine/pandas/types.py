@@ -49,7 +49,8 @@ def data_type(native: Native) -> DataType | None:
     if native.name in _DATA_TYPES:
         return _DATA_TYPES[native.name]
     if native.name == "DECIMAL":
-        return DataType("decimal", *native.numbers)
+        precision, scale = native.numbers
+        return DataType("decimal", precision, scale)
     if native.name not in ("LIST", "ARRAY", "MAP", "STRUCT"):
         return None
     children = tuple(found for child in native.children if (found := data_type(child)) is not None)
