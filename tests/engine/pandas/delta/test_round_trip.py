@@ -36,14 +36,12 @@ def tables(draw):
 
 
 def select(types, rows):
-    names = [f"c{index}" for index in range(len(types))]
-    head = f"SELECT {', '.join(f'CAST(NULL AS {type}) AS {name}' for name, type in zip(names, types, strict=True))} WHERE false"
-    body = [
-        "SELECT "
-        + ", ".join(f"CAST({'NULL' if v is None else literal(v)} AS {t})" for v, t in zip(row, types, strict=True))
-        for row in rows
-    ]
-    return " UNION ALL ".join([head, *body])
+    nothing = ", ".join(f"CAST(NULL AS {type}) AS c{index}" for index, type in enumerate(types))
+    parts = [f"SELECT {nothing} WHERE false"]
+    for row in rows:
+        values = ["NULL" if value is None else literal(value) for value in row]
+        parts.append("SELECT " + ", ".join(f"CAST({v} AS {type})" for v, type in zip(values, types, strict=True)))
+    return " UNION ALL ".join(parts)
 
 
 @pytest.fixture(scope="module")
@@ -60,19 +58,15 @@ def test_rows_come_back(shared, table, more, partitioned):
     added = more.draw(st.lists(st.tuples(*(st.none() | VALUES[type] for type in types)), max_size=3))
     with tempfile.TemporaryDirectory() as folder:
         lake = LocalConnection(Path(folder), name="lake")
-        by = ("c0",) if partitioned else ()
-        first = save(
-            shared, shared.frame(select(types, rows)), Target(lake, "t", "delta", partition_by=by), NO_CHECKS, no_checks
-        )
-        save(
-            shared, shared.frame(select(types, added)), Target(lake, "t", "delta", mode="append"), NO_CHECKS, no_checks
-        )
-        whole = [tuple(None if partitioned and i == 0 and v == "" else v for i, v in enumerate(row)) for row in rows]
-        extra = [tuple(None if partitioned and i == 0 and v == "" else v for i, v in enumerate(row)) for row in added]
-        assert texts(shared, first.frame.sql) == texts(shared, select(types, whole))
-        assert texts(shared, scan(shared, Source(lake, "t", "delta")).sql) == texts(
-            shared, select(types, whole + extra)
-        )
+        target = Target(lake, "t", "delta", partition_by=("c0",) if partitioned else ())
+        first = save(shared, shared.frame(select(types, rows)), target, NO_CHECKS, no_checks)
+        append = Target(lake, "t", "delta", mode="append")
+        save(shared, shared.frame(select(types, added)), append, NO_CHECKS, no_checks)
+        if partitioned:  # in Delta an empty text as partition value is NULL
+            rows, added = [[(row[0] or None, *row[1:]) for row in part] for part in (rows, added)]
+        assert texts(shared, first.frame.sql) == texts(shared, select(types, rows))
+        found = scan(shared, Source(lake, "t", "delta"))
+        assert texts(shared, found.sql) == texts(shared, select(types, rows + added))
 
 
 def no_checks(frame):
