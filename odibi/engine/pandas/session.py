@@ -30,6 +30,7 @@ SETTINGS = (
     "SET GLOBAL preserve_insertion_order = false",
     "SET GLOBAL disabled_optimizers = 'type_pushdown'",  # it makes CAST(x AS VARCHAR) give a CSV file's raw text, in some queries
     "SET enable_progress_bar = false",
+    "SET python_enable_replacements = false",  # a query sees its inputs, not Python's variables
     "SET GLOBAL autoinstall_known_extensions = false",
     "SET GLOBAL autoload_known_extensions = false",
 )
@@ -113,7 +114,7 @@ class Session:
 
     def frame(self, sql: str, inputs: Mapping[str, DuckFrame] | None = None, **facts: Any) -> DuckFrame:
         """A lazy frame over a SELECT; `inputs` are the frames it names."""
-        inputs = inputs or {}
+        inputs = named_in(sql, inputs or {})
         depth = 1 + max((frame.depth for frame in inputs.values()), default=0)
         holds = tuple(dict.fromkeys(held for frame in inputs.values() for held in frame.holds))
         keeps = tuple(dict.fromkeys(kept for frame in inputs.values() for kept in frame.keeps))
@@ -175,6 +176,13 @@ class Held:
 
     name: str
     data: Any = field(repr=False, hash=False, compare=False)
+
+
+def named_in(sql: str, inputs: Mapping[str, DuckFrame]) -> dict[str, DuckFrame]:
+    """The inputs whose name stands anywhere in the text. The others would be planned for nothing, and a node's only
+    input, which is also its `current`, would be there twice at every level of a chain."""
+    text = sql.lower()
+    return {name: frame for name, frame in inputs.items() if name.lower() in text or '"' in name}
 
 
 def with_inputs(sql: str, inputs: Mapping[str, DuckFrame]) -> str:
