@@ -1,0 +1,40 @@
+"""What users import in their tests: projects from a string, frames from lists of dicts, comparison, contract tests.
+
+>>> from odibi.testing import assert_frame_equal, run_project
+>>> run = run_project('''
+...     connections:
+...       lake: {type: local, base_path: lake}
+...     pipelines:
+...       - pipeline: daily
+...         nodes:
+...           - name: big
+...             read: {connection: lake, path: sales.csv}
+...             transform: {steps: ["SELECT * FROM current WHERE amount > 10"]}
+...             write: {connection: lake, path: big}
+... ''', files={"lake/sales.csv": [{"id": 1, "amount": 5}, {"id": 2, "amount": 50}]})
+>>> run.status
+'completed'
+>>> assert_frame_equal(run.read("lake", "big"), [{"id": 2, "amount": 50}])
+
+The contract tests, which a new engine, connection, format or transform inherits, are in `odibi.testing.contracts`; they
+need pytest.
+"""
+
+from __future__ import annotations
+
+from odibi.testing.compare import assert_frame_equal
+from odibi.testing.frames import frame, rows_of
+from odibi.testing.memory import MemoryConnection, memory_connections
+from odibi.testing.projects import TestProject, TestRun, project, run_project
+
+__all__ = [
+    "MemoryConnection",
+    "TestProject",
+    "TestRun",
+    "assert_frame_equal",
+    "frame",
+    "memory_connections",
+    "project",
+    "rows_of",
+    "run_project",
+]
