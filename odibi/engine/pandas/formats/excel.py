@@ -193,6 +193,16 @@ def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
         )
     book = openpyxl().Workbook(write_only=True)
     sheet = book.create_sheet(target.options.get("sheet", "Sheet1"))
+    try:
+        rows = _fill(sheet, session, frame, target)
+    except BaseException:
+        sheet.close()  # else openpyxl's generator fails loudly when it is collected
+        raise
+    book.save(path)
+    return rows
+
+
+def _fill(sheet: Any, session: Session, frame: DuckFrame, target: Target) -> int:
     header = bool(target.options.get("header", True))
     if header:
         sheet.append([_cell(sheet, column.name, target) for column in frame.columns])
@@ -204,7 +214,6 @@ def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
                 f"{target.path}: a sheet holds {MAX_ROWS} rows and there are more; write parquet, csv or delta"
             )
         sheet.append([_cell(sheet, value, target) for value in row])
-    book.save(path)
     return rows
 
 
