@@ -70,10 +70,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Query:
-    """SQL as the user wrote it, and the dialect it is written in (a sqlglot name: `duckdb`, `spark`, …)."""
+    """SQL as the user wrote it, and the dialect it is written in (a sqlglot name: `duckdb`, `spark`, …).
+
+    `columns` is what the query gives where an analysis found all of it out before the run, else None.
+    """
 
     text: str
     dialect: str
+    columns: tuple[Column, ...] | None = None
 
 
 @dataclass(frozen=True)

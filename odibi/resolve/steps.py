@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -87,6 +88,8 @@ class _Steps:
         for problem in analysis.problems:
             self.report.add(path, problem.message, problem.hint, offset=problem.offset)
         self.current = analysis.columns
+        if analysis.columns is not None and all(column.type_name for column in analysis.columns):
+            query = replace(query, columns=analysis.columns)
         self.keep(SqlStep(query, self.report.document.key_name(path), self.place(path), analysis.deterministic))
 
     def analyse(self, query: Query, visible: Mapping[str, Columns]) -> SqlAnalysis:

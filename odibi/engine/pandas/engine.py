@@ -57,13 +57,10 @@ class PandasEngine(Engine):
     def query(self, query: Query, inputs: Mapping[str, Any]) -> tuple[DuckFrame, str]:
         """The result of a SELECT over the inputs, lazy up to a depth that planning can bear."""
         text = _statement(query)
-        frame = self.session.frame(text, inputs)
+        frame = self.session.frame(text, inputs, known_columns=query.columns)
         with self._explained(frame.sql, query.text, inputs):
-            columns = frame.columns
-        if frame.depth > MAX_DEPTH:
-            frame = self.keep(frame)
-        del columns
-        return frame, text
+            _ = frame.columns  # binds the query, unless the analysis did: a wrong name is told here, with its place
+        return (self.keep(frame) if frame.depth > MAX_DEPTH else frame), text
 
     def adopt(self, data: Any) -> DuckFrame:
         """A frame over pandas, Arrow, narwhals or polars data."""
