@@ -306,7 +306,7 @@ def test_too_many_values_are_refused(session: Session) -> None:
 
 def test_values_that_make_one_name_twice_are_refused(session: Session) -> None:
     sql = "SELECT 1 AS g, k, 1 AS v FROM (VALUES ('a'), ('A')) t(k)"
-    with pytest.raises(DataError, match="'a' would exist twice|'A' would exist twice"):
+    with pytest.raises(DataError, match="would exist twice"):
         run(session, "pivot", sql, group_by=["g"], pivot_column="k", value_column="v")
 
 
@@ -329,7 +329,7 @@ def test_unpivot_keeps_nulls_and_widens_numbers(session: Session) -> None:
 
 
 def test_unpivot_of_different_types_asks_for_a_cast(session: Session) -> None:
-    with pytest.raises(DataError, match="month: string, qty: int.*cast them"):
+    with pytest.raises(DataError, match=r"month: string, qty: int.*cast them"):
         run(session, "unpivot", SALES, id_columns=["region"], value_columns=["month", "qty"])
 
 

@@ -107,7 +107,8 @@ def test_an_unknown_function_lists_what_exists(registry: Any) -> None:
 
 
 def test_the_decorator_is_light() -> None:
-    code = "import sys; from odibi import transform; print(sorted({'pydantic','pandas','numpy','duckdb'} & set(sys.modules)))"
+    heavy = {"pydantic", "pandas", "numpy", "duckdb"}
+    code = f"import sys; from odibi import transform; print(sorted({heavy!r} & set(sys.modules)))"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
@@ -120,11 +121,10 @@ def test_the_place_of_an_error_is_the_deepest_line_in_the_users_file() -> None:
     def f(context: Any) -> None:
         helper()
 
-    try:
+    with pytest.raises(ValueError, match="invalid literal") as caught:
         f(None)
-    except ValueError as error:
-        assert error_place(error, f) == f"{__file__}:{helper.__code__.co_firstlineno + 1}"
-        assert error_place(ValueError(), f) == place_of(f)
+    assert error_place(caught.value, f) == f"{__file__}:{helper.__code__.co_firstlineno + 1}"
+    assert error_place(ValueError(), f) == place_of(f)
 
 
 def function(

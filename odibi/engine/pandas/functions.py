@@ -64,7 +64,8 @@ def to_pandas(session: Session, frame: DuckFrame) -> Any:
     for bits in (8, 16, 32, 64):
         for sign in ("Int", "UInt"):
             nullable[getattr(pa, f"{sign.lower()}{bits}")()] = getattr(pd, f"{sign}{bits}Dtype")()
-    return to_arrow(session, frame).to_pandas(types_mapper=nullable.get, split_blocks=True)
+    # without split_blocks: pandas refuses to write into columns whose memory is Arrow's
+    return to_arrow(session, frame).to_pandas(types_mapper=nullable.get)
 
 
 def to_narwhals(

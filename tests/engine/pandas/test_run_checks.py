@@ -135,7 +135,8 @@ def test_schema_costs_no_data(session: Session) -> None:
     assert result.passed
     (result,) = check(session, sql, schema={"required_columns": ["idd"], "types": {"amount": "double"}})
     assert result.message == (
-        "column 'idd' is missing; did you mean 'id'? known: never, id, amount; column 'amount' is decimal(2,1), not double"
+        "column 'idd' is missing; did you mean 'id'? known: never, id, amount; "
+        "column 'amount' is decimal(2,1), not double"
     )
 
 

@@ -1,0 +1,379 @@
+"""Python functions on the pandas engine: what they are given and what may come back."""
+
+from __future__ import annotations
+
+import math
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from odibi.context import Context, PandasContext
+from odibi.engine.pandas.functions import call, from_python, to_narwhals, to_pandas
+from odibi.engine.pandas.session import DuckFrame, Session
+from odibi.errors import DataError, OdibiError
+
+if TYPE_CHECKING:
+    import narwhals as typed
+
+
+@pytest.fixture(scope="module")
+def session() -> Any:
+    opened = Session()
+    yield opened
+    opened.close()
+
+
+def rows(frame: DuckFrame) -> list[tuple[Any, ...]]:
+    return frame.session.execute(frame.sql, frame)
+
+
+def types(frame: DuckFrame) -> dict[str, str]:
+    return {column.name: column.type_name for column in frame.columns}
+
+
+EVERY = """SELECT 9007199254740993::BIGINT AS big, 1::TINYINT AS tiny, true AS flag, 1.5::DOUBLE AS share, 'x' AS name,
+  DATE '2024-01-31' AS day, TIMESTAMPTZ '2024-01-31 10:00:00+02' AS zoned, TIMESTAMP '0001-01-01 00:00:00' AS old,
+  12.30::DECIMAL(10, 2) AS price, {'a': 1, 'b': [1, 2]} AS nested, [1, NULL] AS list, 'ab'::BLOB AS raw"""
+NULLS = f"SELECT * FROM ({EVERY}) UNION ALL SELECT {', '.join(['NULL'] * 12)}"
+NONE = f"SELECT * FROM ({EVERY}) WHERE false"
+NAMES = ["big", "tiny", "flag", "share", "name", "day", "zoned", "old", "price", "nested", "list", "raw"]
+
+
+# -- to pandas ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sql", [EVERY, NULLS, NONE])
+def test_dtypes_do_not_depend_on_the_rows(session: Session, sql: str) -> None:
+    frame = to_pandas(session, session.frame(sql))
+    assert [str(frame.dtypes[name]) for name in NAMES] == [
+        "Int64", "Int8", "boolean", "float64", "str", "object", "datetime64[us, UTC]", "datetime64[us]", "object",
+        "object", "object", "object",
+    ]  # fmt: skip
+
+
+def test_values(session: Session) -> None:
+    frame = to_pandas(session, session.frame(NULLS))
+    row = frame.iloc[0]
+    assert row["big"] == 9007199254740993
+    assert row["day"] == date(2024, 1, 31)
+    assert row["zoned"] == datetime(2024, 1, 31, 8, tzinfo=UTC)
+    assert row["old"].year == 1
+    assert row["price"] == Decimal("12.30")
+    assert frame["big"].isna().tolist() == [False, True]
+    assert frame["flag"].iloc[1] is pd.NA
+
+
+@pytest.mark.parametrize("sql", [EVERY, NULLS, NONE])
+def test_there_and_back_keeps_types_and_rows(session: Session, sql: str) -> None:
+    given = session.frame(sql)
+
+    def same(context: Any, current: Any) -> Any:
+        return current
+
+    result = call(session, same, PandasContext(), given, {})
+    assert types(result) == types(given)
+    query = "SELECT * EXCLUDE (zoned), zoned::VARCHAR FROM ({})"
+    found = [session.execute(query.format(frame.sql), frame) for frame in (result, given)]
+    assert sorted(found[0], key=str) == sorted(found[1], key=str)
+
+
+def test_what_a_function_does_to_its_frame_reaches_nobody_else(session: Session) -> None:
+    kept = session.keep(session.frame("SELECT 1.5::DOUBLE AS f, 1 AS i, 'x' AS s"))
+    table = session.register(pa.table({"f": [1.5], "i": [1], "s": ["x"]}))
+    for frame in (kept, table):
+        given = to_pandas(session, frame)
+        given.loc[0, ["f", "i", "s"]] = [9.0, 9, "z"]
+        given["f"] += 1
+        assert rows(frame) == [(1.5, 1, "x")]
+
+
+@pytest.mark.parametrize("name", ["big", "flag", "share", "name", "day", "old", "price"])
+def test_every_column_can_be_written(session: Session, name: str) -> None:
+    for sql in (f"SELECT {name} FROM ({EVERY})", EVERY):
+        given = to_pandas(session, session.frame(sql))
+        value = given[name].iloc[0]
+        given.loc[0, name] = value
+        given.loc[given[name] == value, name] = value
+        given.fillna({name: value}, inplace=True)
+        assert given[name].iloc[0] == value
+
+
+def test_what_a_function_does_later_to_the_frame_it_returned_reaches_nobody(session: Session) -> None:
+    returned = pd.DataFrame({"f": [1.5, 2.5], "i": [1, 2]})
+    frame = from_python(session, returned)
+    returned.loc[0, "f"] = 9.0
+    returned["i"] += 1
+    assert rows(frame) == [(1.5, 1), (2.5, 2)]
+
+
+# -- from Python -------------------------------------------------------------------------------------------------------
+
+PANDAS = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PANDAS,
+        nw.from_native(PANDAS),
+        nw.from_native(PANDAS).lazy(),
+        pa.table({"a": [1, 2], "b": ["x", None]}),
+        pa.table({"a": [1, 2], "b": ["x", None]}).to_reader(),
+        pa.record_batch({"a": [1, 2], "b": ["x", None]}),
+        nw.from_native(pa.table({"a": [1, 2], "b": ["x", None]})),
+        pl.DataFrame({"a": [1, 2], "b": ["x", None]}),
+        pl.LazyFrame({"a": [1, 2], "b": ["x", None]}),
+        nw.from_native(pl.LazyFrame({"a": [1, 2], "b": ["x", None]})),
+    ],
+    ids=lambda data: f"{type(data).__module__}.{type(data).__name__}",
+)
+def test_every_kind_of_frame(session: Session, data: Any) -> None:
+    frame = from_python(session, data)
+    assert types(frame) == {"a": "bigint", "b": "string"}
+    assert rows(frame) == [(1, "x"), (2, None)]
+    assert frame.rows == 2
+    assert frame.cheap
+
+
+def test_a_relation_of_the_users_own_database(session: Session) -> None:
+    import duckdb
+
+    assert rows(from_python(session, duckdb.connect().sql("SELECT 1 AS a"))) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (None, "None is no frame; return a DataFrame"),
+        (PANDAS["a"], "a Series is no frame"),
+        ((PANDAS, PANDAS), "a tuple is no frame"),
+        ([{"a": 1}], "a list is no frame"),
+        (5, "an int is no frame"),
+        (nw.from_native(PANDAS["a"], series_only=True), "a Series is no frame"),
+        (pa.array([1]), "Array is no frame"),
+    ],
+)
+def test_what_is_no_frame_is_named(session: Session, data: Any, text: str) -> None:
+    with pytest.raises(DataError, match=text):
+        from_python(session, data)
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (pd.DataFrame({"ok": [1, 2], "bad": [1, "a"]}), r"column 'bad' holds values of several types \(int, str\)"),
+        (pd.DataFrame({"bad": [object()]}), "column 'bad' holds"),
+        (pd.DataFrame({"p": pd.period_range("2024", periods=1, freq="D")}), "column 'p' holds extension"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the column name 'a' occurs twice; rename one"),
+        (pd.DataFrame([[1, 2]], columns=["a", "A"]), "the column name 'A' and 'a' differ only in case"),
+        (pd.DataFrame([[1, 2]], columns=["a", 3]), "the column name 3 is int, not text"),
+        (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), "is a tuple"),
+        (pd.DataFrame({"a": [1]}, index=["x"]), "the frame's index holds str labels and has no name"),
+        (pd.DataFrame({"a": [1]}, index=pd.Index([1], name="a")), "the index 'a' has the name of a column"),
+        (pa.table([[1], [2]], names=["a", "A"]), "differ only in case"),
+    ],
+)
+def test_frames_that_no_table_can_hold(session: Session, frame: Any, text: str) -> None:
+    with pytest.raises(DataError, match=text):
+        from_python(session, frame)
+
+
+def test_the_index(session: Session) -> None:
+    assert types(from_python(session, PANDAS[PANDAS["a"] > 1])) == {"a": "bigint", "b": "string"}
+    grouped = pd.DataFrame({"k": ["x", "x"], "l": [1, 1], "v": [1, 2]}).groupby(["k", "l"]).sum()
+    assert rows(from_python(session, grouped)) == [("x", 1, 3)]
+    assert from_python(session, pd.DataFrame({"a": []})).rows == 0
+
+
+def test_pandas_types_that_sql_has(session: Session) -> None:
+    frame = pd.DataFrame(
+        {
+            "ints": pd.array([9007199254740993, None], dtype="Int64"),
+            "flags": pd.array([True, None], dtype="boolean"),
+            "floats": [math.inf, math.nan],
+            "objects": pd.Series([1, None], dtype=object),
+            "category": pd.Categorical(["a", None]),
+            "stamp": pd.to_datetime(["2024-01-31", None]),
+            "zoned": pd.to_datetime(["2024-01-31 10:00", None]).tz_localize("Europe/Berlin"),
+            "lists": [[1, 2], None],
+            "dicts": [{"a": 1}, None],
+        }
+    )
+    found = from_python(session, frame)
+    assert types(found) | {"category": ""} == {
+        "ints": "bigint", "flags": "boolean", "floats": "double", "objects": "bigint", "category": "",
+        "stamp": "timestamp_ntz", "zoned": "timestamp", "lists": "array<bigint>", "dicts": "struct<a:bigint>",
+    }  # fmt: skip
+    assert session.execute(f"SELECT ints, floats, category, zoned::VARCHAR FROM ({found.sql})", found) == [
+        (9007199254740993, math.inf, "a", "2024-01-31 09:00:00+00"),
+        (None, None, None, None),
+    ]
+
+
+def test_columns_without_values_take_the_type_they_had(session: Session) -> None:
+    given = session.frame("SELECT 1 AS id, DATE '2024-01-31' AS day, 1.5::DECIMAL(12, 2) AS price, [1] AS l")
+
+    def empty(context: Any, current: Any) -> Any:
+        return current.assign(day=None, new=None)
+
+    found = types(call(session, empty, PandasContext(), given, {}))
+    assert found == {"id": "int", "day": "date", "price": "decimal(12,2)", "l": "array<int>", "new": '"NULL"'}
+
+
+def test_a_decimal_that_grew_keeps_its_digits(session: Session) -> None:
+    given = session.frame("SELECT 1.5::DECIMAL(3, 1) AS price")
+
+    def grow(context: Any, current: Any) -> Any:
+        return current.assign(price=[Decimal("12345.678")])
+
+    frame = call(session, grow, PandasContext(), given, {})
+    assert rows(frame) == [(Decimal("12345.678"),)]
+
+
+# -- call --------------------------------------------------------------------------------------------------------------
+
+
+class Engine:
+    """As much of an engine as a context asks for."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def native(self, frame: Any) -> Any:
+        return to_pandas(self.session, frame)
+
+
+def context_of(session: Session, **frames: DuckFrame) -> Context:
+    engine: Any = Engine(session)
+    return Context(engine, frames)
+
+
+def test_a_function_sees_context_current_and_parameters(session: Session) -> None:
+    def join(context: Any, current: Any, *, factor: int, **more: Any) -> Any:
+        assert more == {"note": "x"}
+        joined = current.merge(context.get("regions"), on="id")
+        return joined.assign(amount=joined["amount"] * factor)
+
+    sales = session.frame("SELECT 1 AS id, 5 AS amount")
+    regions = session.frame("SELECT 1 AS id, 'EU' AS region")
+    frame = call(session, join, context_of(session, sales=sales, regions=regions), sales, {"factor": 2, "note": "x"})
+    assert rows(frame) == [(1, 10, "EU")]
+
+
+def test_a_function_without_current(session: Session) -> None:
+    def f(context: Any) -> Any:
+        return context.get("a")
+
+    frame = session.frame("SELECT 1 AS a")
+    assert rows(call(session, f, context_of(session, a=frame), frame, {})) == [(1,)]
+
+
+def test_without_an_input_current_is_none(session: Session) -> None:
+    def f(context: Any, current: Any) -> Any:
+        assert current is None
+        return PANDAS
+
+    assert call(session, f, PandasContext(), None, {}).rows == 2
+
+
+def eager(context: Any, current: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    assert isinstance(current, nw.DataFrame)
+    return current.with_columns(b=nw.col("a") * 2)
+
+
+def lazy(context: Any, current: nw.LazyFrame[Any] | None = None) -> Any:
+    assert isinstance(current, nw.LazyFrame)
+    return current.with_columns(b=nw.col("a") * 2)
+
+
+def by_text(context: Any, current: "typed.LazyFrame[Any]") -> Any:  # noqa: UP037
+    return lazy(context, current)
+
+
+def for_checkers_only(context: Any, current: "nwx.LazyFrame") -> Any:  # type: ignore[name-defined]  # noqa: F821, UP037
+    return current
+
+
+@pytest.mark.parametrize("function", [eager, lazy])
+@pytest.mark.parametrize("how", ["kept", "lazy", "given"])
+def test_narwhals_frames(session: Session, function: Any, how: str) -> None:
+    frame = session.frame("SELECT 1 AS a")
+    frame = {
+        "kept": session.keep,
+        "lazy": lambda each: each,
+        "given": lambda _: from_python(session, pa.table({"a": [1]})),
+    }[how](frame)
+    assert rows(call(session, function, PandasContext(), frame, {})) == [(1, 2)]
+
+
+def test_annotations_that_exist_for_type_checkers_only() -> None:
+    from odibi.transforms.calling import wanted_frame
+
+    by_text.__annotations__["current"] = "nw.LazyFrame[Any]"
+    assert wanted_frame(by_text).kind == "lazy"
+    assert wanted_frame(for_checkers_only).kind == "native"
+    assert wanted_frame(eager).kind == "eager"
+
+
+def test_the_stable_api_is_kept() -> None:
+    import narwhals.stable.v1 as stable
+
+    from odibi.transforms.calling import wanted_frame
+
+    def f(context: Any, current: Any) -> Any: ...
+
+    f.__annotations__["current"] = stable.LazyFrame
+    assert wanted_frame(f).kind == "lazy"
+    assert wanted_frame(f).module == "narwhals.stable.v1"
+
+
+def test_narwhals_outside_a_call(session: Session) -> None:
+    frame = session.frame("SELECT 1 AS a")
+    assert to_narwhals(session, frame, lazy=True).collect()["a"].to_list() == [1]
+    assert to_narwhals(session, frame, lazy=False)["a"].to_list() == [1]
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_failing_function_is_named_with_its_line(session: Session) -> None:
+    def fails(context: Any, current: Any) -> Any:
+        return current["amuont"]
+
+    with pytest.raises(OdibiError) as caught:
+        call(session, fails, PandasContext(), session.frame("SELECT 1 AS amount"), {})
+    assert str(caught.value) == (
+        f"function 'fails' failed: KeyError: 'amuont'\n  at {__file__}:{fails.__code__.co_firstlineno + 1}"
+    )
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_sys_exit_is_an_error_of_the_function(session: Session) -> None:
+    def stops(context: Any) -> Any:
+        sys.exit(3)
+
+    with pytest.raises(OdibiError, match=r"function 'stops' called sys.exit\(3\)"):
+        call(session, stops, PandasContext(), None, {})
+
+
+def test_an_interrupt_goes_through(session: Session) -> None:
+    def stops(context: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call(session, stops, PandasContext(), None, {})
+
+
+def test_a_function_that_returns_no_frame_is_named(session: Session) -> None:
+    def forgets(context: Any) -> Any:
+        pass
+
+    with pytest.raises(DataError, match="function 'forgets': None is no frame; return a DataFrame"):
+        call(session, forgets, PandasContext(), None, {})
