@@ -52,11 +52,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Job:
-    """A node and how it is to be run. `users` is how many nodes use its result; `write` is False for nodes that are only
-    needed by others; `sample_rows` bounds what the story shows; `metadata` goes into Delta commits."""
+    """A node and how it is to be run. `users` is how many nodes use its result, `streams` says that they are SQL, which
+    computes it once, in one query; `write` is False for nodes that are only needed by others; `sample_rows` bounds what
+    the story shows; `metadata` goes into Delta commits."""
 
     node: Node
     users: int = 0
+    streams: bool = True
     write: bool = True
     sample_rows: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -111,8 +113,9 @@ class _Run:
         return None
 
     def passed(self, step: str, position: str, frame: Frame) -> Frame:
-        """Note a stage that made a lazy frame."""
-        self.trail = (*self.trail, Stage(self.node.name, step, position, frame))
+        """Note a stage that made a lazy frame; after one that computed it, what was lazy before is behind us."""
+        lazy = self.engine.is_lazy(frame)
+        self.trail = (*self.trail, Stage(self.node.name, step, position, frame)) if lazy else ()
         return frame
 
     def step(self, number: int, step: Step, current: Frame | None) -> Frame:
@@ -123,8 +126,6 @@ class _Run:
         with self.at(label, note.position, step):
             frame, note.run = self.compute(step, current)
         note.duration = time.perf_counter() - began
-        if isinstance(step, FunctionStep):
-            self.trail = ()  # computed: what was lazy before it is behind us
         return self.passed(label, note.position, frame)
 
     def compute(self, step: Step, current: Frame | None) -> tuple[Frame, str | None]:
@@ -166,11 +167,12 @@ class _Run:
         return Result(frame, self.trail)
 
     def must_keep(self, frame: Frame) -> bool:
-        """Whether the result is computed here: more than one user, none at all, or rows that another computation could
-        not repeat."""
+        """Whether the result is computed here: for more than one user, for none at all, or for one that might compute it
+        twice where another computation could give other rows."""
         if not self.engine.is_lazy(frame):
             return False
-        return self.node.cache or self.job.users != 1 or not self.node.deterministic
+        repeatable = self.node.deterministic or self.job.streams
+        return self.node.cache or self.job.users != 1 or not repeatable
 
     def keep(self, frame: Frame) -> Frame:
         with self.at(self.last_step(), str(self.node.position)):
@@ -238,24 +240,26 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - the one boundary where a failure becomes a node's error
             if self.engine.is_interrupt(error):
                 raise KeyboardInterrupt from error
-            place = str(step.place(error.offset)) if step is not None and isinstance(error, SqlError) else position
-            found = self.culprit(stage) if not isinstance(error, SqlError) else None
+            offset = error.offset if isinstance(error, SqlError) else None
+            place = str(step.place(offset)) if step is not None else position
+            found = self.culprit(stage) if offset is None else None
             if found is not None:
                 raise self.error(error, found.step, found.position or place, found.node) from error
             raise self.error(error, stage, place) from error
 
     def culprit(self, stage: str) -> Stage | None:
         """The first stage of the lazy trail that can not be computed: the failing query was made of all of them."""
-        if stage == "read" or len(self.trail) < 2:  # noqa: PLR2004 - with one stage there is no doubt
+        if stage == "read":
             return None
         return next((item for item in self.trail if not self.engine.probe(item.frame)), None)
 
     def error(self, cause: BaseException, stage: str, position: str, node: str = "") -> NodeError:
         kind = STAGE_ERRORS.get(stage, TransformError)
         message = str(cause) if isinstance(cause, OdibiError) else f"{type(cause).__name__}: {cause}"
-        if node and node != self.node.name:
+        elsewhere = bool(node) and node != self.node.name
+        if elsewhere:
             message = f"in node {node!r}, whose rows are computed here: {message}"
-        given = self.input_text()
+        given = "" if elsewhere else self.input_text()
         text = f"{message}\ninput: {given}" if given and kind is TransformError else message
         return kind(text, pipeline=self.node.pipeline, node=self.node.name, step=stage, position=position)
 

@@ -45,8 +45,9 @@ from odibi.retry import NO_RETRY, RetryPolicy, with_retry
 MAX_WORKERS = 4
 """Nodes at once by default: each query uses all cores already, and two big ones at a time need the memory of both."""
 
-WAIT = 0.2 if os.name == "nt" else None
-"""Seconds of a wait for a node; Windows sees Ctrl-C only between waits."""
+WAIT = 0.2
+"""Seconds of one wait for a node. Between waits Python sees signals that did not wake it: all of them on Windows, and
+elsewhere one that came in the moment before it fell asleep."""
 
 
 @dataclass(frozen=True)
@@ -339,6 +340,7 @@ class _PipelineRun:
         job = Job(
             node=node,
             users=len(self.users[node.name]),
+            streams=all(step.kind == "sql" for user in self.users[node.name] for step in self.by_name[user].steps),
             write=not options.nodes or node.name in options.nodes,
             sample_rows=options.sample_rows,
             metadata={"project": self.run_.project.name, "pipeline": node.pipeline, "run_id": self.run_.info.run_id},
