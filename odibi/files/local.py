@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from typing import IO
 
@@ -73,7 +72,7 @@ class LocalFiles(Files):
     def delete(self, path: str) -> None:
         """Delete a file or a folder; a link is deleted, not what it points to."""
         if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
+            _delete_folder(path)
         elif os.path.lexists(path):
             os.remove(path)
 
@@ -84,3 +83,14 @@ class LocalFiles(Files):
     def split(self, path: str) -> tuple[str, str]:
         """Folder and name of a path."""
         return os.path.split(path.rstrip(os.sep) or path)
+
+
+def _delete_folder(path: str) -> None:
+    """As `shutil.rmtree`, whose import costs more than all that this module needs."""
+    for top, folders, files in os.walk(path, topdown=False):
+        for name in files:
+            os.remove(os.path.join(top, name))
+        for name in folders:
+            inner = os.path.join(top, name)
+            (os.remove if os.path.islink(inner) else os.rmdir)(inner)
+    os.rmdir(path)

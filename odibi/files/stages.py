@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 from odibi.connections.base import Location
@@ -41,7 +38,7 @@ class Stage:
 
 def new_txn() -> str:
     """A new transaction's id: its time and something that no other has."""
-    return f"{int(time.time()):x}-{secrets.token_hex(6)}"
+    return f"{int(time.time()):x}-{os.urandom(6).hex()}"
 
 
 def age_of(txn: str) -> float:
@@ -105,13 +102,14 @@ def _target_name(location: Location) -> str:
 
 
 def _remove_stage(folder: str, lock: Lock) -> None:
-    for name in os.listdir(folder):
-        if name != "lock":
+    for entry in LocalFiles().entries(folder):  # none where another sweeper was faster
+        if entry.name != "lock":
             with suppress(OSError):  # what can not be deleted now is deleted by the next sweep
-                LocalFiles().delete(os.path.join(folder, name))
+                LocalFiles().delete(entry.path)
     lock.release()  # Windows deletes no open file
     with suppress(OSError):
-        shutil.rmtree(folder)
+        os.remove(os.path.join(folder, "lock"))
+        os.rmdir(folder)
 
 
 def sweep(location: Location, clean: Clean | None = None) -> None:
@@ -176,6 +174,12 @@ def _read_text(path: str) -> str | None:
 # -- behind URLs -------------------------------------------------------------------------------------------------------
 
 
+def _temporary_folder() -> AbstractContextManager[str]:
+    import tempfile
+
+    return tempfile.TemporaryDirectory(prefix="odibi-", ignore_cleanup_errors=True)
+
+
 @contextmanager
 def _remote_stage(location: Location) -> Iterator[Stage]:
     files = RemoteFiles(location.uri, location.storage_options)
@@ -184,7 +188,7 @@ def _remote_stage(location: Location) -> Iterator[Stage]:
     with explained(location, "write"), files.open_write(files.join(marker, "target")) as file:
         file.write(_remote_name(files, location).encode())
     try:
-        with tempfile.TemporaryDirectory(prefix="odibi-", ignore_cleanup_errors=True) as folder:
+        with _temporary_folder() as folder:
             yield Stage(txn, folder)
     finally:
         with suppress(OSError):  # what can not be deleted now is litter that a sweep deletes
@@ -251,7 +255,7 @@ def staged(location: Location, folder: bool = False, suffixes: tuple[str, ...] =
 def _room(location: Location) -> Iterator[Stage]:
     """A stage; where an upload replaces the target in one step a temporary folder is enough."""
     if location.local_path is None and RemoteFiles(location.uri, location.storage_options).puts_in_one_step:
-        with tempfile.TemporaryDirectory(prefix="odibi-", ignore_cleanup_errors=True) as folder:
+        with _temporary_folder() as folder:
             yield Stage(new_txn(), folder)
     else:
         with staging(location) as stage:

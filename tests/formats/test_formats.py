@@ -18,11 +18,25 @@ SIDES = [(name, side) for name in FORMATS for side in ("read", "write")]
 @pytest.mark.parametrize(
     ("path", "format"),
     [
-        ("a.csv", "csv"), ("a.CSV", "csv"), ("d.v1/a.csv.gz", "csv"), ("a.tsv", "csv"), ("raw/*.csv", "csv"), ("a.parquet", "parquet"),
-        ("a.json", "json"), ("a.jsonl.zst", "json"), ("a.xlsx", "excel"), ("a.avro", "avro"), ("sales", "delta"), ("v1.2", "delta"),
-        ("sales.delta", "delta"), ("flights.csv.zip", "csv"), ("a.zip", "delta"), ("a.parquet.gz", "delta"), ("d\\a.csv", "csv"),
+        ("a.csv", "csv"),
+        ("a.CSV", "csv"),
+        ("d.v1/a.csv.gz", "csv"),
+        ("a.tsv", "csv"),
+        ("raw/*.csv", "csv"),
+        ("a.parquet", "parquet"),
+        ("a.json", "json"),
+        ("a.jsonl.zst", "json"),
+        ("a.xlsx", "excel"),
+        ("a.avro", "avro"),
+        ("sales", "delta"),
+        ("v1.2", "delta"),
+        ("sales.delta", "delta"),
+        ("flights.csv.zip", "csv"),
+        ("a.zip", "delta"),
+        ("a.parquet.gz", "delta"),
+        ("d\\a.csv", "csv"),
     ],
-)  # fmt: skip
+)
 def test_the_suffix_decides(path, format):
     assert format_of(path) == format
 
@@ -66,14 +80,17 @@ def test_names_and_aliases_are_told_apart(format, side):
         ({"header": "true", "inferSchema": "FALSE"}, {"header": True, "infer_schema": False}),
         ({"na_values": "NA"}, {"null_values": ("NA",)}),
         ({"nullValue": ["NA", -1]}, {"null_values": ("NA", "-1")}),
-        ({"dtype": {"a": str, "b": "Int64", "c": "int", "d": "float"}}, {"types": {"a": "string", "b": "bigint", "c": "int", "d": "float"}}),
+        (
+            {"dtype": {"a": str, "b": "Int64", "c": "int", "d": "float"}},
+            {"types": {"a": "string", "b": "bigint", "c": "int", "d": "float"}},
+        ),
         ({"usecols": ["a"], "skiprows": 2}, {"columns": ("a",), "skip_rows": 2}),
         ({"encoding": "Latin1"}, {"encoding": "iso8859-1"}),
         ({"dateFormat": "dd/MM/yyyy"}, {"date_format": "dd/MM/yyyy"}),
         ({"multiLine": True}, {"multiline": True}),
         ({"quote": None}, {"quote": ""}),
     ],
-)  # fmt: skip
+)
 def test_familiar_names(given, canonical):
     assert normalise_options("csv", "read", given) == (canonical, [])
 
@@ -109,9 +126,14 @@ def test_mistakes(given, what, hint):
 
 def test_delta_options():
     options, mistakes = normalise_options(
-        "delta", "read",
-        {"versionAsOf": "3", "timestampAsOf": "2024-01-02 03:00:00+02:00", "filters": [["a", "==", 1], ["b", "NOT  IN", [1, 2]]]},
-    )  # fmt: skip
+        "delta",
+        "read",
+        {
+            "versionAsOf": "3",
+            "timestampAsOf": "2024-01-02 03:00:00+02:00",
+            "filters": [["a", "==", 1], ["b", "NOT  IN", [1, 2]]],
+        },
+    )
     assert not mistakes
     assert options == {
         "version_as_of": 3,
@@ -142,9 +164,12 @@ def test_no_value_breaks_the_reading_of_options(given):
 @pytest.mark.parametrize(
     ("pattern", "strftime"),
     [
-        ("dd/MM/yyyy", "%d/%m/%Y"), ("yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "%Y-%m-%dT%H:%M:%S.%g%z"), ("%d.%m.%Y", "%d.%m.%Y"),
-        ("d MMM yy h:mm a", "%-d %b %y %-I:%M %p"), ("yyyy''MM", "%Y'%m"),
+        ("dd/MM/yyyy", "%d/%m/%Y"),
+        ("yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "%Y-%m-%dT%H:%M:%S.%g%z"),
+        ("%d.%m.%Y", "%d.%m.%Y"),
+        ("d MMM yy h:mm a", "%-d %b %y %-I:%M %p"),
+        ("yyyy''MM", "%Y'%m"),
     ],
-)  # fmt: skip
+)
 def test_patterns(pattern, strftime):
     assert strftime_of(pattern) == strftime

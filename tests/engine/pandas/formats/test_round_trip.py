@@ -17,7 +17,8 @@ from odibi.types import parse_type
 PLAIN = """
 SELECT * FROM (VALUES
   (1, 9007199254740993, 1.5::DOUBLE, 'a,b "c"', true, DATE '2024-01-02', TIMESTAMP '2024-01-02 03:04:05.123456'),
-  (2, -9223372036854775808, 1e300::DOUBLE, E'two\\nlines ä €', false, DATE '1969-12-31', TIMESTAMP '2024-01-02 00:00:00'),
+  (2, -9223372036854775808, 1e300::DOUBLE, E'two\\nlines ä €', false, DATE '1969-12-31',
+   TIMESTAMP '2024-01-02 00:00:00'),
   (NULL, NULL, NULL, NULL, NULL, NULL, NULL)
 ) t("id no", big, num, "te""xt", flag, "tag é", "when")
 """
@@ -107,7 +108,10 @@ def test_flat_formats_refuse_nested_columns(lake, format, column):
 
 @pytest.mark.parametrize("format", ALL)
 def test_zoned_timestamps_and_decimals(lake, format):
-    sql = "SELECT TIMESTAMPTZ '2024-01-02 03:04:05+02' AS moment, 12345678901234567.89::DECIMAL(19,2) AS amount, 7::BIGINT AS id"
+    sql = (
+        "SELECT TIMESTAMPTZ '2024-01-02 03:04:05+02' AS moment, 12345678901234567.89::DECIMAL(19,2) AS amount, "
+        "7::BIGINT AS id"
+    )
     if format == "excel":
         sql = sql.replace("12345678901234567.89", "1234567.89")  # a sheet's numbers are doubles
     lake.write(sql, "z" + SUFFIX[format], format)
