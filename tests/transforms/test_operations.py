@@ -484,3 +484,20 @@ def test_the_volatile_functions_are_those_of_this_duckdb(session: Session) -> No
 
 def test_fast_ways_are_of_operations_that_exist() -> None:
     assert set(FAST) <= set(OPERATIONS)
+
+
+def test_options_of_the_files_survive(session: Session, tmp_path: Any) -> None:
+    (tmp_path / "p=1").mkdir()
+    (tmp_path / "p=02").mkdir()
+    session.execute(f"COPY (SELECT 'a' AS k, 1 AS x) TO '{tmp_path}/p=1/a.parquet'")
+    session.execute(f"COPY (SELECT 5 AS new, 'b' AS k, 2 AS x) TO '{tmp_path}/p=02/a.parquet'")
+    files = f"['{tmp_path}/p=1/a.parquet', '{tmp_path}/p=02/a.parquet']"
+    options = "hive_partitioning = true, hive_types = {'p': 'VARCHAR'}, union_by_name = true"
+    frame = session.frame(f'SELECT f."k", f."x", f."new", f."p" FROM read_parquet({files}, {options}) AS f')
+    operation = OPERATIONS["deduplicate"]()
+    result, _ = apply(session, operation, operation.Params(subset="k", order_by="x desc"), frame)
+    assert result.keeps == ()
+    assert sorted(rows(result), key=str) == [
+        {"k": "a", "x": 1, "new": None, "p": "1"},
+        {"k": "b", "x": 2, "new": 5, "p": "02"},
+    ]
