@@ -154,7 +154,11 @@ class _Run:
             stopped = self.stop.requested or any(result.status == "interrupted" for result in results.values())
             broken = [name for name in pipeline.after if name in results and results[name].status != "completed"]
             if stopped or broken:
-                reason = "the run was interrupted" if stopped else f"pipeline {broken[0]!r}, whose target it reads, did not complete"
+                reason = (
+                    "the run was interrupted"
+                    if stopped
+                    else f"pipeline {broken[0]!r}, whose target it reads, did not complete"
+                )
                 results[pipeline.name] = self.skip(pipeline, reason, "interrupted" if stopped else "skipped")
             else:
                 results[pipeline.name] = self.run_pipeline(pipeline)
@@ -168,7 +172,9 @@ class _Run:
 
     def skip(self, pipeline: ResolvedPipeline, reason: str, status: Status) -> PipelineResult:
         self.start(pipeline, pipeline.nodes)
-        records = [skipped(node, reason, "interrupted" if status == "interrupted" else "skipped") for node in pipeline.nodes]
+        records = [
+            skipped(node, reason, "interrupted" if status == "interrupted" else "skipped") for node in pipeline.nodes
+        ]
         for record in records:
             self.emit(NodeFinished(record))
         return self.finish(pipeline, status, 0.0, records, reason)
@@ -349,12 +355,17 @@ class _PipelineRun:
 
         def before_wait(attempt: int, wait: float, error: BaseException) -> bool:
             record.retries = attempt
-            record.warnings.append(f"attempt {attempt} failed ({type(error.__cause__ or error).__name__}), tried again after {wait:g} s")
+            record.warnings.append(
+                f"attempt {attempt} failed ({type(error.__cause__ or error).__name__}), tried again after {wait:g} s"
+            )
             self.run_.emit(NodeRetried(node.pipeline, node.name, attempt, wait, str(error)))
             return not self.stop.wait(wait)
 
         return with_retry(
-            lambda: run_node(job, inputs, self.run_.engine, record), options.retry, self.run_.engine.is_transient, before_wait
+            lambda: run_node(job, inputs, self.run_.engine, record),
+            options.retry,
+            self.run_.engine.is_transient,
+            before_wait,
         )
 
 
@@ -433,5 +444,3 @@ def _head(git: Path) -> str:
         return next((line.split()[0] for line in packed if line.endswith(" " + ref)), "")
     except OSError:
         return ""
-
-
