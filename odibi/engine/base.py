@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Protocol
 
 from odibi.connections.base import BaseConnection, Location
@@ -43,8 +43,8 @@ class Source:
     table: str | None = None
 
     def location(self) -> Location:
-        """Where the data is; may fetch a credential."""
-        return self.connection.location(self.path)
+        """Where the data is; may fetch a credential. `storage_options` among the options win over the connection's."""
+        return _location(self)
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,14 @@ class Target:
     reused: bool = False
 
     def location(self) -> Location:
-        """Where the data goes; may fetch a credential."""
-        return self.connection.location(self.path)
+        """Where the data goes; may fetch a credential. `storage_options` among the options win."""
+        return _location(self)
+
+
+def _location(end: Source | Target) -> Location:
+    location = end.connection.location(end.path)
+    given = end.options.get("storage_options")
+    return replace(location, storage_options={**location.storage_options, **given}) if given else location
 
 
 @dataclass(frozen=True)
@@ -195,7 +201,7 @@ class Engine(ABC):
     dialect: ClassVar[str]
     connections: Mapping[str, BaseConnection]
 
-    # -- what users call from Python; arguments are judged here, once ------------------------------------------------------
+    # -- what users call from Python; arguments are judged here, once --------------------------------------------------
 
     def read(
         self,
@@ -207,7 +213,8 @@ class Engine(ABC):
     ) -> Any:
         """Read data as this engine's native frame.
 
-        `format=None`: from the path's suffix, else Delta. Raises `DataNotFoundError` when nothing is there, `ConfigError`
+        `format=None`: from the path's suffix, else Delta. Raises `DataNotFoundError` when nothing is there,
+        `ConfigError`
         for options that the format does not have.
         """
         return self.native(self.scan(Source(**self._end(connection, format, path, table, options, "read"))))
@@ -224,7 +231,8 @@ class Engine(ABC):
     ) -> WriteReport:
         """Write a native frame in one step: the target is the old or the new, never a mixture.
 
-        `mode` is overwrite, append, error or ignore; `options` may hold `partition_by`. Gives rows, columns and Delta versions.
+        `mode` is overwrite, append, error or ignore; `options` may hold `partition_by`. Gives rows, columns and
+        Delta versions.
         """
         if mode not in MODES:
             raise UnknownNameError("write mode", mode, MODES)
@@ -246,7 +254,8 @@ class Engine(ABC):
         dry_run: bool = False,
         enforce_retention_duration: bool = True,
     ) -> dict[str, Any]:
-        """Delete files of a Delta table that no version younger than `retention_hours` needs: `{"files_deleted": n, …}`."""
+        """Delete files of a Delta table that no version younger than `retention_hours` needs: `{"files_deleted": n,
+        …}`."""
         location = self._connection(connection).location(path)
         return self.delta_vacuum(location, retention_hours, dry_run, enforce_retention_duration)
 
@@ -280,7 +289,9 @@ class Engine(ABC):
         from odibi.formats import format_of, normalise_options
 
         if path is None:
-            raise ConfigError(f"{side} needs a path" + (": this connection has no catalog, so `table` names nothing" if table else ""))
+            raise ConfigError(
+                f"{side} needs a path" + (": this connection has no catalog, so `table` names nothing" if table else "")
+            )
         chosen = format_of(path, format)
         canonical, mistakes = normalise_options(chosen, side, dict(options or {}))
         if mistakes:
@@ -314,7 +325,9 @@ class Engine(ABC):
         """The result of a built-in operation (`odibi.transforms.base`) over a frame, and the SQL it runs as."""
 
     @abstractmethod
-    def call(self, function: Callable[..., Any], context: Any, current: Frame | None, params: Mapping[str, Any]) -> Frame:
+    def call(
+        self, function: Callable[..., Any], context: Any, current: Frame | None, params: Mapping[str, Any]
+    ) -> Frame:
         """Call a transform function with native frames (or narwhals, where it is annotated so) and adopt its result."""
 
     @abstractmethod
@@ -341,13 +354,15 @@ class Engine(ABC):
 
     @abstractmethod
     def save(self, frame: Frame, target: Target, checks: Checks = NO_CHECKS) -> WriteReport:
-        """Cast to the target's types, check, write aside, then commit. Raises `CheckFailed` with the target untouched."""
+        """Cast to the target's types, check, write aside, then commit. Raises `CheckFailed` with the target
+        untouched."""
 
     # -- before a run --------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def analyse(self, query: Query, inputs: Mapping[str, tuple[Column, ...] | None]) -> SqlAnalysis:
-        """What is wrong with a query, and its columns, from the columns of its inputs (None: not known). Moves no data."""
+        """What is wrong with a query, and its columns, from the columns of its inputs (None: not known). Moves no
+        data."""
 
     def translate(self, query: Query) -> str:
         """The SQL as this engine runs it. Raises `SqlError` for what it can not say."""

@@ -14,7 +14,7 @@ from odibi.engine.pandas.delta.files import DataFile, empty_select, files_select
 from odibi.engine.pandas.delta.table import READ_BY_DUCKDB, Table, explained, open_at, open_table
 from odibi.engine.pandas.session import DuckFrame, Held, Session, literal, quote
 from odibi.engine.pandas.types import duckdb_type
-from odibi.errors import DataError, DataNotFoundError, UnknownNameError
+from odibi.errors import DataError, DataNotFoundError, UnknownNameError, suggest
 from odibi.types import Column
 
 OPERATORS = {
@@ -35,7 +35,7 @@ Filter = tuple[Column, str, Any]
 
 
 def scan(session: Session, source: Source) -> DuckFrame:
-    """A frame over a Delta table; `versionAsOf`, `timestampAsOf` and `filters` are options.
+    """A frame over a Delta table; `version_as_of`, `timestamp_as_of`, `filters` and `columns` are options.
 
     Raises `DataNotFoundError` (no table, version or data file), `DataError` (a damaged log), `UnsupportedError`
     (features).
@@ -43,7 +43,25 @@ def scan(session: Session, source: Source) -> DuckFrame:
     location = source.location()
     table = _open(location, source.options)
     filters = parse_filters(table, source.options.get("filters") or ())
-    return scan_table(session, table, filters)
+    return _picked(session, scan_table(session, table, filters), source)
+
+
+def _picked(session: Session, frame: DuckFrame, source: Source) -> DuckFrame:
+    """The columns that are asked for: the option `columns`, else the declared ones, in their declared types."""
+    names = source.options.get("columns") or tuple(source.schema)
+    types = {column.name: column.type for column in frame.columns}
+    for name in (*names, *source.schema):
+        if name not in types:
+            raise DataError(f"{source.location().display} has no column {name!r}; {suggest(name, types)}")
+    if not names or (list(names) == list(types) and all(types[name] == type for name, type in source.schema.items())):
+        return frame
+    items = []
+    for name in names:
+        type = source.schema.get(name, types[name])
+        same = type is None or type == types[name]
+        items.append(quote(name) if same else f"CAST({quote(name)} AS {duckdb_type(type)}) AS {quote(name)}")
+    sql = f"SELECT {', '.join(items)} FROM stored"
+    return session.frame(sql, {"stored": frame}, rows=frame.rows, cheap=frame.cheap)
 
 
 def scan_table(session: Session, table: Table, filters: Sequence[Filter] = ()) -> DuckFrame:
@@ -72,7 +90,7 @@ def _exists(path: str) -> bool:
 
 
 def _open(location: Location, options: Mapping[str, Any]) -> Table:
-    version, when = options.get("versionAsOf"), options.get("timestampAsOf")
+    version, when = options.get("version_as_of"), options.get("timestamp_as_of")
     if version is not None and when is not None:
         raise DataError("versionAsOf and timestampAsOf are both set; keep one")
     if when is not None:

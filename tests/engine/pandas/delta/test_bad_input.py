@@ -82,19 +82,19 @@ def test_a_data_file_that_is_gone_is_named(lake):
 def test_versions_and_times_that_do_not_exist(lake):
     lake.write("SELECT 1 AS v")
     lake.write("SELECT 2 AS v")
-    assert lake.rows(versionAsOf=0) == ["{'v': 1}"]
+    assert lake.rows(version_as_of=0) == ["{'v': 1}"]
     with pytest.raises(DataNotFoundError, match="has no version 7; its log has versions 0 to 1"):
-        lake.read(versionAsOf=7)
+        lake.read(version_as_of=7)
     with pytest.raises(DataNotFoundError, match="has no version -1"):
-        lake.read(versionAsOf=-1)
+        lake.read(version_as_of=-1)
     with pytest.raises(DataNotFoundError, match="has no version from 2001-01-01"):
-        lake.read(timestampAsOf="2001-01-01")
+        lake.read(timestamp_as_of="2001-01-01")
     with pytest.raises(DataNotFoundError, match="was last changed at"):
-        lake.read(timestampAsOf="2999-01-01T00:00:00Z")
+        lake.read(timestamp_as_of="2999-01-01T00:00:00Z")
     with pytest.raises(DataError, match="is not a time; write it as"):
-        lake.read(timestampAsOf="yesterday")
+        lake.read(timestamp_as_of="yesterday")
     with pytest.raises(DataError, match="keep one"):
-        lake.read(timestampAsOf="2024-01-01", versionAsOf=1)
+        lake.read(timestamp_as_of="2024-01-01", version_as_of=1)
 
 
 def test_time_travel_by_time(lake):
@@ -104,8 +104,8 @@ def test_time_travel_by_time(lake):
     moment = maintain.history(lake.connection.location("t"))[0]["timestamp"]
     stamp = moment.timestamp()
     os.utime(lake.path() / "_delta_log" / f"{0:020}.json", (stamp, stamp))
-    assert lake.rows(timestampAsOf=moment) == ["{'v': 1}"]
-    assert lake.rows(timestampAsOf=moment.isoformat()) == ["{'v': 1}"]
+    assert lake.rows(timestamp_as_of=moment) == ["{'v': 1}"]
+    assert lake.rows(timestamp_as_of=moment.isoformat()) == ["{'v': 1}"]
 
 
 def test_filters_that_are_wrong(lake):

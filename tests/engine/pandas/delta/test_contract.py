@@ -145,7 +145,7 @@ def test_overwrite_replaces_the_partitioning_and_append_keeps_it(any_lake):
     report = any_lake.write("SELECT 3 AS a, 4 AS b, TIMESTAMP '2024-01-01 00:00:00' AS at", partition_by=["b"])
     assert "partitioning: [a] → [b]" in report.schema_changes
     assert any_lake.rows() == ["{'a': 3, 'b': 4, 'at': '2024-01-01 00:00:00'}"]
-    assert len(any_lake.rows(versionAsOf=report.version_before)) == 2
+    assert len(any_lake.rows(version_as_of=report.version_before)) == 2
 
 
 def test_a_failed_check_leaves_the_table_and_no_files(any_lake):
