@@ -1,6 +1,6 @@
 """What a node costs: chains of trivial SQL nodes against the same chain of bare DuckDB tables; and start-up.
 
-    python benchmarks/chain.py [--runs 5]
+python benchmarks/chain.py [--runs 5]
 """
 
 from __future__ import annotations

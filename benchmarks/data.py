@@ -2,7 +2,8 @@
 
     python data.py FOLDER ROWS
 
-One order in twenty comes again with another time, so that removing duplicates has work; one in a hundred has no quantity.
+One order in twenty comes again with another time, so that removing duplicates has work; one in a hundred has no
+quantity.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def pseudo_random(salt: int, limit: int) -> str:
 
 def orders(rows: int) -> str:
     """SQL of the orders."""
-    again = f"CASE WHEN {pseudo_random(1, 20)} = 0 AND i > 0 THEN CAST({pseudo_random(2, 1 << 40)} % i AS BIGINT) ELSE i END"
+    earlier = f"CAST({pseudo_random(2, 1 << 40)} % i AS BIGINT)"
+    again = f"CASE WHEN {pseudo_random(1, 20)} = 0 AND i > 0 THEN {earlier} ELSE i END"
     second = f"CAST({pseudo_random(5, 94_694_400)} AS BIGINT)"
     return f"""
       SELECT {again} AS order_id, {pseudo_random(3, CUSTOMERS)} AS customer_id, {pseudo_random(4, 5000)} AS product_id,
@@ -32,7 +34,8 @@ def orders(rows: int) -> str:
              ['new', 'paid', 'shipped', 'delivered', 'cancelled'][1 + {pseudo_random(9, 5)}::INT] AS status,
              ['AT', 'BE', 'CH', 'CZ', 'DE', 'DK', 'ES', 'FI', 'FR', 'GB', 'IE', 'IT', 'NL', 'NO', 'PL', 'PT', 'SE']
                [1 + {pseudo_random(10, 17)}::INT] AS country,
-             CASE WHEN {pseudo_random(11, 20)} > 0 THEN 'note ' || {pseudo_random(12, 8000)} || ' of order ' || i END AS note
+             CASE WHEN {pseudo_random(11, 20)} > 0 THEN 'note ' || {pseudo_random(12, 8000)} || ' of order ' || i END
+             AS note
       FROM range({rows}) t(i)"""
 
 

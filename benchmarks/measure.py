@@ -1,4 +1,5 @@
-"""Whole-process time and peak memory of commands, run in turn: A B A B …, so that a drifting machine hurts both alike."""
+"""Whole-process time and peak memory of commands, run in turn: A B A B …, so that a drifting machine hurts both
+alike."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class Figures:
 
     def __str__(self) -> str:
         low, high = min(self.seconds), max(self.seconds)
-        return f"{statistics.median(self.seconds):7.2f} s ({low:.2f} to {high:.2f})  {statistics.median(self.mebibytes):6.0f} MiB"
+        seconds, mebibytes = statistics.median(self.seconds), statistics.median(self.mebibytes)
+        return f"{seconds:7.2f} s ({low:.2f} to {high:.2f})  {mebibytes:6.0f} MiB"
 
 
 def run_once(command: Sequence[str], env: Mapping[str, str] | None = None) -> tuple[float, float]:
@@ -46,7 +48,8 @@ def run_once(command: Sequence[str], env: Mapping[str, str] | None = None) -> tu
 
 
 def in_turn(commands: Mapping[str, Callable[[int], Sequence[str]]], runs: int, warm_up: int = 1) -> dict[str, Figures]:
-    """Run each command `runs` times in turn, after `warm_up` runs that do not count. A command is made from the run's number."""
+    """Run each command `runs` times in turn, after `warm_up` runs that do not count. A command is made from the
+    run's number."""
     figures = {name: Figures() for name in commands}
     for number in range(-warm_up, runs):
         for name, make in commands.items():
@@ -66,7 +69,8 @@ def head(title: str) -> None:
     """A title, and the versions that the figures belong to."""
     names = ("duckdb", "deltalake", "pandas", "pyarrow", "pydantic")
     print(title)
-    print(f"python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in names)}, {os.cpu_count()} cores")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    print(f"python {platform.python_version()}, {versions}, {os.cpu_count()} cores")
 
 
 def verdict(name: str, figure: float, limit: float) -> None:

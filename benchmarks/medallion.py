@@ -1,6 +1,6 @@
 """The medallion job as an odibi project, against the same job by hand.
 
-    python benchmarks/medallion.py [--rows 1e5 1e6 1e7] [--runs 5]
+python benchmarks/medallion.py [--rows 1e5 1e6 1e7] [--runs 5]
 """
 
 from __future__ import annotations
@@ -30,7 +30,17 @@ def fresh(folder: Path, arguments: Callable[[Path], Sequence[str]]) -> Callable[
 
 def job(name: str, inputs: Path, out: Path) -> list[str]:
     """The command line of an odibi project."""
-    return ["-m", "odibi", "run", str(HERE / "jobs" / name), "--quiet", "--set", f"DATA={inputs}", "--set", f"OUT={out}"]
+    return [
+        "-m",
+        "odibi",
+        "run",
+        str(HERE / "jobs" / name),
+        "--quiet",
+        "--set",
+        f"DATA={inputs}",
+        "--set",
+        f"OUT={out}",
+    ]
 
 
 def compare(rows: int, runs: int, work: Path) -> None:

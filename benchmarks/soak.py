@@ -1,6 +1,6 @@
 """Runs in a row: each must end with the right exit code, not hang, and say nothing at its end that is not ours.
 
-    python benchmarks/soak.py [--runs 200]
+python benchmarks/soak.py [--runs 200]
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def once(name: str, inputs: Path, out: Path) -> str:
         return f"{name}: did not end"
     if done.returncode != PROJECTS[name]:
         return f"{name}: exit code {done.returncode}, not {PROJECTS[name]}: {done.stderr[-400:]}"
-    odd = [line for line in done.stderr.splitlines() if "Warning" in line or "terminate" in line or "Exception ignored" in line]
+    odd = [
+        line
+        for line in done.stderr.splitlines()
+        if "Warning" in line or "terminate" in line or "Exception ignored" in line
+    ]
     return f"{name}: said {odd[0]!r}" if odd else "ok"
 
 

@@ -110,7 +110,8 @@ class DataError(OdibiError, ValueError):
 
 
 class SqlError(DataError):
-    """SQL that the engine refused. `offset` counts characters from 0 inside the SQL text as written, None if unknown."""
+    """SQL that the engine refused. `offset` counts characters from 0 inside the SQL text as written, None if
+    unknown."""
 
     def __init__(self, message: str, offset: int | None = None) -> None:
         self.offset = offset

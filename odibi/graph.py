@@ -24,7 +24,8 @@ def check(dependencies: Dependencies) -> None:
 
 
 def order(dependencies: Dependencies) -> list[str]:
-    """All names, each behind what it needs; as near to file order as that allows. Raises `GraphError` as `check` does."""
+    """All names, each behind what it needs; as near to file order as that allows. Raises `GraphError` as `check`
+    does."""
     check(dependencies)
     placed: dict[str, None] = {}
     for name in dependencies:

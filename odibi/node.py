@@ -100,7 +100,9 @@ class _Run:
         for number, step in enumerate(self.node.steps):
             frame = self.step(number, step, frame)
         if frame is None:  # write-only with nothing before it is refused when the file is checked
-            raise NodeError(f"node {self.node.name!r} has nothing to write", pipeline=self.node.pipeline, node=self.node.name)
+            raise NodeError(
+                f"node {self.node.name!r} has nothing to write", pipeline=self.node.pipeline, node=self.node.name
+            )
         return self.finish(frame)
 
     def start(self) -> Frame | None:
@@ -142,7 +144,9 @@ class _Run:
 
     def operate(self, step: OperationStep, current: Frame | None) -> tuple[Frame, str | None]:
         if current is None:
-            raise OdibiError(f"operation {step.name!r} needs one input; give the node one depends_on, or a SQL step before it")
+            raise OdibiError(
+                f"operation {step.name!r} needs one input; give the node one depends_on, or a SQL step before it"
+            )
         return self.engine.operate(step.operation, step.params, current)
 
     def call(self, step: FunctionStep, current: Frame | None) -> Frame:
@@ -167,7 +171,8 @@ class _Run:
         return Result(frame, self.trail)
 
     def must_keep(self, frame: Frame) -> bool:
-        """Whether the result is computed here: for more than one user, for none at all, or for one that might compute it
+        """Whether the result is computed here: for more than one user, for none at all, or for one that might
+        compute it
         twice where another computation could give other rows."""
         if not self.engine.is_lazy(frame):
             return False
@@ -200,7 +205,7 @@ class _Run:
 
     def note_write(self, report: WriteReport) -> None:
         target = self.node.target
-        assert target is not None  # noqa: S101 - only called after a write
+        assert target is not None
         self.note_checks(report.checks)
         self.record.warnings += report.warnings
         self.record.write = WriteRecord(
@@ -237,7 +242,7 @@ class _Run:
             raise self.error(error, stage, position) from error
         except NodeError:
             raise
-        except Exception as error:  # noqa: BLE001 - the one boundary where a failure becomes a node's error
+        except Exception as error:
             if self.engine.is_interrupt(error):
                 raise KeyboardInterrupt from error
             offset = error.offset if isinstance(error, SqlError) else None
@@ -267,7 +272,7 @@ class _Run:
         """What the input looked like: columns, types, and rows where they are known."""
         return "; ".join(
             f"{name} ({', '.join(f'{c.name} {c.type_name}' for c in result.frame.columns[:20])}"
-            f"{', …' if len(result.frame.columns) > 20 else ''})"  # noqa: PLR2004
+            f"{', …' if len(result.frame.columns) > 20 else ''})"
             f"{f', {result.frame.rows:,} rows' if result.frame.rows is not None else ''}"
             for name, result in self.inputs.items()
         )
@@ -291,7 +296,9 @@ def error_record(error: NodeError) -> ErrorRecord:
 
 def _check_record(result: CheckResult, on_fail: str) -> CheckRecord:
     status = "passed" if result.passed else ("failed" if on_fail == "fail" else "warned")
-    return CheckRecord(result.name, status, result.failing_rows, result.total_rows, result.message, tuple(result.examples))
+    return CheckRecord(
+        result.name, status, result.failing_rows, result.total_rows, result.message, tuple(result.examples)
+    )
 
 
 def _columns(frame: Frame) -> tuple[ColumnRecord, ...]:
@@ -299,6 +306,6 @@ def _columns(frame: Frame) -> tuple[ColumnRecord, ...]:
 
 
 def _place(end: Any) -> str:
-    return f"{end.connection.name}:{end.table or end.path}" if end.connection.name else end.connection.get_path(end.path)
-
-
+    return (
+        f"{end.connection.name}:{end.table or end.path}" if end.connection.name else end.connection.get_path(end.path)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,11 +33,15 @@ class Pipeline:
         variables: Mapping[str, str] | None = None,
         engine: str | None = None,
     ) -> Pipeline:
-        """Load and check a project file. `variables` fill `${VAR}` before the environment does; `engine` overrides the file's.
+        """Load and check a project file. `variables` fill `${VAR}` before the environment does; `engine` overrides
+        the file's.
 
-        Raises `ConfigError` with all mistakes of the file at once.
+        Raises `ConfigError` with all mistakes of the file at once; what is odd but no mistake is a `UserWarning`.
         """
-        return cls(load_project(Path(path), overrides=dict(variables or {}), engine=engine))
+        project = load_project(Path(path), overrides=dict(variables or {}), engine=engine)
+        for text in project.warnings:
+            warnings.warn(text, UserWarning, stacklevel=2)
+        return cls(project)
 
     @property
     def names(self) -> list[str]:

@@ -14,7 +14,8 @@ from odibi.errors import UnknownNameError
 
 
 class Registry(Mapping[str, Any]):
-    """A lazy mapping from a name to an object: `Registry("engine", {"pandas": "odibi.engine.pandas.engine:PandasEngine"})`.
+    """A lazy mapping from a name to an object: `Registry("engine", {"pandas":
+    "odibi.engine.pandas.engine:PandasEngine"})`.
 
     `registry[name]` imports the target; an unknown name raises `UnknownNameError`, which lists what exists.
     """
@@ -25,7 +26,8 @@ class Registry(Mapping[str, Any]):
         self._group = entry_points
 
     def _load_entry_points(self) -> None:
-        """Add what other packages offer, once, and only when a name is not one of ours (the scan costs milliseconds)."""
+        """Add what other packages offer, once, and only when a name is not one of ours (the scan costs
+        milliseconds)."""
         if self._group is None:
             return
         from importlib.metadata import entry_points
@@ -63,7 +65,8 @@ class Registry(Mapping[str, Any]):
         self._targets[name] = target
 
     def registered(self, name: str) -> Any | None:
-        """What `name` stands for in this process, an object or `"module:attribute"`; imports nothing, asks no entry point."""
+        """What `name` stands for in this process, an object or `"module:attribute"`; imports nothing, asks no entry
+        point."""
         return self._targets.get(name)
 
     def loaded(self) -> tuple[str, ...]:

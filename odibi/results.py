@@ -90,13 +90,17 @@ class RunResult(Mapping[str, PipelineResult]):
         rows = [_row(result) for result in self._pipelines.values()]
         head = ("pipeline", "status", "completed", "failed", "skipped", "seconds")
         widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows])
+        return "\n".join(
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+        )
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
-        head = "".join(f"<th>{name}</th>" for name in ("pipeline", "status", "completed", "failed", "skipped", "seconds", "story"))
+        head = "".join(
+            f"<th>{name}</th>" for name in ("pipeline", "status", "completed", "failed", "skipped", "seconds", "story")
+        )
         body = ""
         for result in self._pipelines.values():
             cells = (*_row(result), result.story_path or "")

@@ -16,7 +16,8 @@ TRANSIENT_ERRNO = frozenset(
                  "ENETRESET", "ENETUNREACH", "EPIPE", "ESTALE", "ETIMEDOUT")
     if hasattr(errno, name)
 )  # fmt: skip
-"""Errors of the operating system that a moment later may be gone: a busy file, a network share or a peer that went away."""
+"""Errors of the operating system that a moment later may be gone: a busy file, a network share or a peer that went
+away."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,12 @@ def with_retry(
     transient: Callable[[BaseException], bool],
     before_wait: Callable[[int, float, BaseException], bool],
 ) -> T:
-    """Do `work`; after a transient error ask `before_wait(attempt, seconds, error)`, which waits and says whether to go on."""
+    """Do `work`; after a transient error ask `before_wait(attempt, seconds, error)`, which waits and says whether to
+    go on."""
     for attempt, wait in enumerate(policy.waits(), start=1):
         try:
             return work()
-        except Exception as error:  # noqa: BLE001 - judged by `transient`; everything else goes on to the caller
+        except Exception as error:
             if not transient(error) or not before_wait(attempt, wait, error):
                 raise
     return work()

@@ -41,7 +41,9 @@ def recorder_for(project: Project, emit: Observer) -> Observer:
 
 def scrubber(project: Project) -> Callable[[str], str] | None:
     """What takes the connections' secrets out of a text; None where there are none."""
-    known = sorted({secret for c in project.connections.values() for secret in c.secrets() if secret}, key=len, reverse=True)
+    known = sorted(
+        {secret for c in project.connections.values() for secret in c.secrets() if secret}, key=len, reverse=True
+    )
     if not known:
         return None
 

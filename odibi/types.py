@@ -16,7 +16,9 @@ ALIASES = {
     "dec": "decimal", "numeric": "decimal", "timestamp_ltz": "timestamp", "varchar": "string", "text": "string",
 }  # fmt: skip
 """Other spellings that Spark itself takes, and the two that users of SQL databases write."""
-_TOKEN = re.compile(r"\s*(?:(?P<word>[A-Za-z_][A-Za-z_0-9]*)|(?P<number>\d+)|`(?P<quoted>(?:[^`]|``)+)`|(?P<sign>[<>(),:]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<word>[A-Za-z_][A-Za-z_0-9]*)|(?P<number>\d+)|`(?P<quoted>(?:[^`]|``)+)`|(?P<sign>[<>(),:]))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class DataType:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a frame or table. `type` is None where the engine's type has no Spark name (it is then in `native`)."""
+    """A column of a frame or table. `type` is None where the engine's type has no Spark name (it is then in
+    `native`)."""
 
     name: str
     type: DataType | None
@@ -112,7 +115,9 @@ class _Reader:
             return DataType(name)
         special = {"decimal": self.decimal, "array": self.array, "map": self.map, "struct": self.struct}
         if name not in special:
-            raise self.fail(f"unknown type {word!r}; known: {', '.join(SIMPLE)}, decimal(p,s), array<…>, map<…>, struct<…>")
+            raise self.fail(
+                f"unknown type {word!r}; known: {', '.join(SIMPLE)}, decimal(p,s), array<…>, map<…>, struct<…>"
+            )
         return special[name]()
 
     def number(self) -> int:

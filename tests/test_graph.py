@@ -31,7 +31,9 @@ def test_order_keeps_file_order_where_nothing_demands_another() -> None:
 
 
 @given(acyclic(), st.data())
-def test_progress_runs_everything_once_and_never_too_early(dependencies: dict[str, list[str]], data: st.DataObject) -> None:
+def test_progress_runs_everything_once_and_never_too_early(
+    dependencies: dict[str, list[str]], data: st.DataObject
+) -> None:
     progress = graph.Progress(dependencies)
     ready, done = progress.ready_at_start(), []
     while ready:
@@ -44,7 +46,9 @@ def test_progress_runs_everything_once_and_never_too_early(dependencies: dict[st
 
 
 @given(acyclic(), st.data())
-def test_a_failure_gives_up_what_depends_on_it_and_nothing_else(dependencies: dict[str, list[str]], data: st.DataObject) -> None:
+def test_a_failure_gives_up_what_depends_on_it_and_nothing_else(
+    dependencies: dict[str, list[str]], data: st.DataObject
+) -> None:
     if not dependencies:
         return
     broken = data.draw(st.sampled_from(sorted(dependencies)))

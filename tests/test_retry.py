@@ -25,12 +25,19 @@ def flaky(failures: list[BaseException]):
 )
 def test_transient_errors_are_tried_again(error: OSError) -> None:
     waits: list[float] = []
-    result = with_retry(flaky([error, error]), RetryPolicy(3, "exponential", 2.0), is_transient, lambda _, s, __: waits.append(s) or True)
+    result = with_retry(
+        flaky([error, error]),
+        RetryPolicy(3, "exponential", 2.0),
+        is_transient,
+        lambda _, s, __: waits.append(s) or True,
+    )
     assert result == "done"
     assert waits == [2.0, 4.0]
 
 
-@pytest.mark.parametrize("error", [ValueError(), FileNotFoundError(), PermissionError(), DataError("x"), AccessError("no space")])
+@pytest.mark.parametrize(
+    "error", [ValueError(), FileNotFoundError(), PermissionError(), DataError("x"), AccessError("no space")]
+)
 def test_other_errors_are_raised_at_once(error: Exception) -> None:
     with pytest.raises(type(error)):
         with_retry(flaky([error]), RetryPolicy(3), is_transient, lambda *_: pytest.fail("must not wait"))

@@ -1,6 +1,6 @@
 """A chain of trivial tables in bare DuckDB.
 
-    python chain_duckdb.py NODES
+python chain_duckdb.py NODES
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The medallion job by hand: DuckDB computes and writes the Parquet files, delta-rs commits, nothing is kept in memory.
 
-    python medallion_duckdb.py DATA OUT
+python medallion_duckdb.py DATA OUT
 """
 
 import json
@@ -48,7 +48,9 @@ def write(table, query, partition_by=()):
     target, options = f"{path}/{uuid.uuid4()}.parquet", ""
     if partition_by:
         target = path
-        options = f", PARTITION_BY ({', '.join(partition_by)}), FILENAME_PATTERN '{uuid.uuid4()}-{{i}}', OVERWRITE_OR_IGNORE"
+        options = (
+            f", PARTITION_BY ({', '.join(partition_by)}), FILENAME_PATTERN '{uuid.uuid4()}-{{i}}', OVERWRITE_OR_IGNORE"
+        )
     adds, files = [], []
     for name, rows, size, _, columns, partition, *_ in con.execute(
         f"COPY ({query}) TO '{target}' (FORMAT parquet, RETURN_STATS{options})"
@@ -63,7 +65,9 @@ def write(table, query, partition_by=()):
         values = {key: str(value) for key, value in (partition or {}).items()}
         adds.append(AddAction(os.path.relpath(name, path), size, values, int(time.time() * 1000), True, stats))
         files.append(name)
-    create_table_with_add_actions(path, Schema.from_arrow(schema), adds, mode="overwrite", partition_by=list(partition_by))
+    create_table_with_add_actions(
+        path, Schema.from_arrow(schema), adds, mode="overwrite", partition_by=list(partition_by)
+    )
     con.execute(f"CREATE VIEW {table} AS FROM read_parquet({files}, hive_partitioning = true)")
 
 

@@ -58,7 +58,9 @@ class BaseConnection(ABC):
     @classmethod
     def from_settings(cls, name: str, settings: Any, folder: Path) -> BaseConnection:
         """Build the connection from its checked `Settings`; relative paths are relative to `folder`."""
-        return cls(**settings.model_dump(exclude={"type"}), name=name)
+        made = cls(**settings.model_dump(exclude={"type"}))
+        made.name = name
+        return made
 
     @abstractmethod
     def get_path(self, relative: str) -> str:
@@ -85,7 +87,8 @@ class BaseConnection(ABC):
 
 
 def check_relative(relative: str, connection: str = "") -> str:
-    """`relative` with forward slashes and without `.` parts; raises `PathEscapeError` for `..`, absolute paths, drives and URLs.
+    """`relative` with forward slashes and without `.` parts; raises `PathEscapeError` for `..`, absolute paths,
+    drives and URLs.
 
     >>> check_relative("a//b/./c.csv")
     'a/b/c.csv'

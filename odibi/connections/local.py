@@ -26,10 +26,12 @@ class LocalConnection(BaseConnection):
         """The keys of `type: local`."""
 
         type: Literal["local"] = "local"
-        base_path: str = Field(description="Folder that holds the data, relative to the YAML file; made at the first write")
+        base_path: str = Field(
+            description="Folder that holds the data, relative to the YAML file; made at the first write"
+        )
 
     @classmethod
-    def from_settings(cls, name: str, settings: Settings, folder: Path) -> LocalConnection:  # type: ignore[override]
+    def from_settings(cls, name: str, settings: Settings, folder: Path) -> LocalConnection:
         return cls(folder / settings.base_path, name=name)
 
     def __init__(self, base_path: str | os.PathLike[str], name: str = "") -> None:
@@ -38,12 +40,15 @@ class LocalConnection(BaseConnection):
         self._root = os.path.abspath(self.base_path)
 
     def get_path(self, relative: str = "") -> str:
-        """The absolute path of `relative`. Raises `PathEscapeError` for `..`, absolute paths and symlinks that escape."""
+        """The absolute path of `relative`. Raises `PathEscapeError` for `..`, absolute paths and symlinks that
+        escape."""
         checked = check_relative(relative, self.name)
         if not checked:
             return self._root
         path = os.path.join(self._root, *checked.split("/"))
-        fixed = path.split("*", 1)[0].split("[", 1)[0].split("?", 1)[0]  # a glob's own links are judged when it is expanded
+        fixed = (
+            path.split("*", 1)[0].split("[", 1)[0].split("?", 1)[0]
+        )  # a glob's own links are judged when it is expanded
         self._refuse_escape(fixed if fixed == path else os.path.dirname(fixed), relative)
         return path
 
@@ -62,4 +67,3 @@ class LocalConnection(BaseConnection):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.base_path)!r})"
-

@@ -6,6 +6,7 @@ implement the verbs of `Engine` in a folder of its own and add one line to `odib
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -239,7 +240,10 @@ class Engine(ABC):
         end = self._end(connection, format, path, table, options, "write")
         partition_by = end["options"].pop("partition_by", ())
         by = (partition_by,) if isinstance(partition_by, str) else tuple(partition_by)
-        return self.save(self.adopt(df), Target(**end, mode=mode, partition_by=by))
+        report = self.save(self.adopt(df), Target(**end, mode=mode, partition_by=by))
+        for text in report.warnings:
+            warnings.warn(text, UserWarning, stacklevel=2)
+        return report
 
     def execute_sql(self, sql: str, context: Any) -> Any:
         """The result of a SELECT over the names in `context`, as a native frame. `sql` is in this engine's dialect."""

@@ -12,8 +12,10 @@ import duckdb
 from odibi.connections.base import BaseConnection, Location
 from odibi.engine.base import NO_CHECKS, CheckResult, Checks, Engine, Query, Source, SqlAnalysis, Target, WriteReport
 from odibi.engine.pandas import errors
+from odibi.engine.pandas.clashes import HINT, find_clash, suspected
 from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.session import MAX_DEPTH, DuckFrame, Session
+from odibi.errors import SqlError
 from odibi.types import Column
 
 if TYPE_CHECKING:
@@ -52,15 +54,24 @@ class PandasEngine(Engine):
     def scan(self, source: Source) -> DuckFrame:
         """A frame over stored data."""
         with self._explained():
-            return FORMATS[source.format].scan(self.session, source)
+            frame: DuckFrame = FORMATS[source.format].scan(self.session, source)
+            return frame
 
     def query(self, query: Query, inputs: Mapping[str, Any]) -> tuple[DuckFrame, str]:
         """The result of a SELECT over the inputs, lazy up to a depth that planning can bear."""
         text = _statement(query)
         frame = self.session.frame(text, inputs, known_columns=query.columns)
         with self._explained(frame.sql, query.text, inputs):
-            _ = frame.columns  # binds the query, unless the analysis did: a wrong name is told here, with its place
+            columns = frame.columns  # binds the query, unless the analysis did: a wrong name is told with its place
+            if query.columns is None and suspected(column.name for column in columns):
+                self._refuse_clash(text, inputs)
         return (self.keep(frame) if frame.depth > MAX_DEPTH else frame), text
+
+    def _refuse_clash(self, text: str, inputs: Mapping[str, Any]) -> None:
+        with self.session.cursor(*inputs.values()) as cursor:
+            clash = find_clash(cursor, text, {name: frame.sql for name, frame in inputs.items()})
+        if clash is not None:
+            raise SqlError(f"{clash}; {HINT}")
 
     def adopt(self, data: Any) -> DuckFrame:
         """A frame over pandas, Arrow, narwhals or polars data."""
@@ -207,7 +218,9 @@ class PandasEngine(Engine):
 
     def versions(self) -> dict[str, str]:
         """Versions of the libraries that compute."""
-        return {"duckdb": duckdb.__version__}
+        from importlib.metadata import version
+
+        return {"duckdb": duckdb.__version__, "deltalake": version("deltalake")}
 
     @contextmanager
     def _explained(

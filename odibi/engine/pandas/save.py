@@ -1,11 +1,13 @@
 """The one way of a write: cast to the target's types, check, write aside, then commit.
 
-Delta tables are written in `odibi.engine.pandas.delta`; here is what plain files need. They are written to a private place
+Delta tables are written in `odibi.engine.pandas.delta`; here is what plain files need. They are written to a private
+place
 beside the target and renamed over it, so a failed check or write leaves the target untouched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 
 from odibi.connections.base import Location
 from odibi.engine.base import CheckResult, Checks, Source, Target, WriteReport, raise_for_checks
@@ -19,21 +21,25 @@ from odibi.formats import FORMATS as VOCABULARY
 
 
 def save(session: Session, frame: DuckFrame, target: Target, checks: Checks) -> WriteReport:
-    """Write a frame to its target. Raises `CheckFailed` with the target untouched, `TargetExistsError` for mode `error`."""
+    """Write a frame to its target. Raises `CheckFailed` with the target untouched, `TargetExistsError` for mode
+    `error`."""
     if target.format == "delta":
         from odibi.engine.pandas.delta import save as save_delta
 
-        return save_delta(session, frame, target, checks, lambda written: checked(session, written, checks))
+        return save_delta(session, frame, target, checks, lambda written, nulls: checked(session, written, checks, nulls))
     return _save_files(session, frame, target, checks)
 
 
-def checked(session: Session, frame: DuckFrame, checks: Checks) -> tuple[CheckResult, ...]:
-    """Run the checks; raises `CheckFailed`, with all results, when one with `on_fail: fail` does not hold."""
+def checked(
+    session: Session, frame: DuckFrame, checks: Checks, nulls: Mapping[str, int] | None = None
+) -> tuple[CheckResult, ...]:
+    """Run the checks; raises `CheckFailed`, with all results, when one with `on_fail: fail` does not hold. `nulls` are NULLs
+    by column that are already counted."""
     if not checks.items:
         return ()
-    from odibi.engine.pandas.run_checks import run_checks
+    from odibi.engine.pandas.run_checks import KnownStats, run_checks
 
-    results = run_checks(session, frame, checks)
+    results = run_checks(session, frame, checks, KnownStats(frame.rows, nulls or {}))
     raise_for_checks(results, checks.on_fail)
     return results
 
@@ -42,7 +48,9 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
     location = target.location()
     exists = files_for(location).exists(location.uri)
     if exists and target.mode == "error":
-        raise TargetExistsError(f"{location.display} exists and the mode is error; use mode overwrite or append, or another path")
+        raise TargetExistsError(
+            f"{location.display} exists and the mode is error; use mode overwrite or append, or another path"
+        )
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
     old = _existing(session, frame, target) if exists and target.mode == "append" else None
@@ -50,7 +58,9 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
     if frame.lazy and (checks.items or target.reused or old):  # it is used more than once: compute it once
         frame = session.keep(frame)
     results = checked(session, frame, checks)
-    cast = session.frame(plan.apply("SELECT * FROM new"), {"new": frame}, known_columns=plan.columns, rows=frame.rows, cheap=frame.cheap)
+    cast = session.frame(
+        plan.apply("SELECT * FROM new"), {"new": frame}, known_columns=plan.columns, rows=frame.rows, cheap=frame.cheap
+    )
     rows = _write(session, cast, old, target, location)
     files = files_for(location)
     written = [location.uri] if files.kind(location.uri) == "file" else list(files.walk(location.uri))
@@ -73,17 +83,22 @@ def _existing(session: Session, frame: DuckFrame, target: Target) -> DuckFrame:
     if "types" in readable:
         new = {column.name: column.type_name for column in frame.columns if column.type is not None}
         options[HINTS] = new | {name: str(type) for name, type in target.schema.items()}
-    return FORMATS[target.format].scan(session, Source(target.connection, target.path, target.format, options))
+    source = Source(target.connection, target.path, target.format, options)
+    old: DuckFrame = FORMATS[target.format].scan(session, source)
+    return old
 
 
 def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Target, location: Location) -> int:
-    """Write aside and publish; gives the number of new rows. An append writes the old rows again, before the new ones."""
+    """Write aside and publish; gives the number of new rows. An append writes the old rows again, before the new
+    ones."""
     whole = cast
     if old is not None:
         whole = session.frame("SELECT * FROM old UNION ALL BY NAME SELECT * FROM new", {"old": old, "new": cast})
     format = VOCABULARY[target.format]
     if target.partition_by and not format.partitionable:
-        raise DataError(f"format {target.format} can not be partitioned; leave partition_by out, or write a Delta table")
+        raise DataError(
+            f"format {target.format} can not be partitioned; leave partition_by out, or write a Delta table"
+        )
     with staged(location, folder=bool(target.partition_by), suffixes=format.suffixes) as path:
         rows = FORMATS[target.format].write(session, whole, target, path)
     return rows if old is None else cast.rows if cast.rows is not None else _count(session, cast)
@@ -92,5 +107,3 @@ def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Tar
 def _count(session: Session, frame: DuckFrame) -> int:
     ((rows,),) = session.execute(f"SELECT count(*) FROM ({frame.sql}\n)", frame)
     return int(rows)
-
-

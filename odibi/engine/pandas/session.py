@@ -28,7 +28,7 @@ SETTINGS = (
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL ieee_floating_point_ops = false",  # 1/0 is an error, as in Spark's ANSI mode
     "SET GLOBAL preserve_insertion_order = false",
-    "SET GLOBAL disabled_optimizers = 'type_pushdown'",  # it makes CAST(x AS VARCHAR) give a CSV file's raw text, in some queries
+    "SET GLOBAL disabled_optimizers = 'type_pushdown'",  # else CAST(x AS VARCHAR) may give the raw text of a CSV file
     "SET enable_progress_bar = false",
     "SET python_enable_replacements = false",  # a query sees its inputs, not Python's variables
     "SET GLOBAL autoinstall_known_extensions = false",
@@ -83,12 +83,12 @@ class Session:
         self._active: set[duckdb.DuckDBPyConnection] = set()
         self._interrupted = False
         self._numbers = itertools.count()
-        self._filesystems: set[str] = set()
         self._unused: list[str] = []
 
     @contextmanager
     def cursor(self, *frames: DuckFrame) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection of its own to the database, in which `frames` can be queried; `interrupt` reaches what runs on it."""
+        """A connection of its own to the database, in which `frames` can be queried; `interrupt` reaches what runs
+        on it."""
         cursor = self._connection.cursor()
         for held in {held.name: held for frame in frames for held in frame.holds}.values():
             cursor.register(held.name, held.data)  # DuckDB knows a registered object on one connection only
@@ -150,13 +150,6 @@ class Session:
             self._interrupted = True
             for cursor in self._active:
                 cursor.interrupt()
-
-    def use_filesystem(self, protocol: str, filesystem: Any) -> None:
-        """Let DuckDB read `protocol://` URLs through an fsspec file system; once a protocol."""
-        with self._lock:
-            if protocol not in self._filesystems:
-                self._connection.register_filesystem(filesystem)
-                self._filesystems.add(protocol)
 
     def close(self) -> None:
         """Close the database; frames over it are no longer usable."""

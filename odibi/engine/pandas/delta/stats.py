@@ -53,6 +53,20 @@ def add_stats(file: WrittenFile, columns: Sequence[Column], limit: int = INDEXED
     return "{" + ",".join([f'"numRecords":{file.rows}', *parts]) + "}"
 
 
+def null_counts(files: Sequence[WrittenFile]) -> dict[str, int]:
+    """NULLs by column over all files, for the columns that are not nested and that every file counted."""
+    found: dict[str, int] = {}
+    names = files[0].stats if files else {}
+    nested = {quoted.partition('"."')[0].strip('"') for quoted in names if '"."' in quoted}
+    for quoted in names:
+        if '"."' in quoted or quoted.strip('"') in nested:
+            continue
+        counts = [file.stats.get(quoted, {}).get("null_count") for file in files]
+        if all(count is not None for count in counts):
+            found[quoted[1:-1].replace('""', '"')] = sum(int(count or 0) for count in counts)
+    return found
+
+
 def _named(lows: list[str], highs: list[str], nulls: list[str]) -> list[tuple[str, list[str]]]:
     return [("minValues", lows), ("maxValues", highs), ("nullCount", nulls)]
 

@@ -16,7 +16,7 @@ from odibi.engine.pandas.cast import CastPlan, legal_names, plan_cast
 from odibi.engine.pandas.delta import commit, parquet
 from odibi.engine.pandas.delta.commit import Conflict
 from odibi.engine.pandas.delta.files import DataFile, files_select, frame_over
-from odibi.engine.pandas.delta.stats import WrittenFile
+from odibi.engine.pandas.delta.stats import WrittenFile, null_counts
 from odibi.engine.pandas.delta.table import (
     Table,
     has_log,
@@ -35,7 +35,8 @@ ATTEMPTS = 20
 """How often a write is planned anew because another writer changed the table meanwhile."""
 MANY_PARTITIONS = 1000
 SMALL_PARTITION = 1000
-RunChecks = Callable[[DuckFrame], tuple[CheckResult, ...]]
+RunChecks = Callable[[DuckFrame, Mapping[str, int]], tuple[CheckResult, ...]]
+"""Checks a frame over what was written; the mapping has the NULLs by column that the write already counted."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
     )
 
 
-def _no_checks(frame: DuckFrame) -> tuple[CheckResult, ...]:
-    del frame
+def _no_checks(frame: DuckFrame, nulls: Mapping[str, int]) -> tuple[CheckResult, ...]:
+    del frame, nulls
     return ()
 
 
@@ -208,7 +209,7 @@ def _fast(session: Session, frame: DuckFrame, target: Target, plan: Plan, check:
             _refuse_foreign(location, Path(stage.path).parent)
         files = parquet.write_files(session, frame, plan.cast, plan.partition_by, location, stage.txn)
         written = _frame_over(session, files, plan)
-        results = check(written)
+        results = check(written, null_counts(files))
         version, plan = _commit_files(frame, target, plan, files, stage.txn)
     return _report(written, plan, files, version, results)
 
@@ -319,7 +320,7 @@ def _careful(session: Session, frame: DuckFrame, target: Target, plan: Plan, che
     columns = plan.cast.columns
     cast = replace(session.frame(plan.cast.apply(frame.sql)), holds=frame.holds, known_columns=columns)
     kept = session.keep(cast)
-    results = check(kept)
+    results = check(kept, {})
     version = commit.commit_rows(session, kept, target, plan, new_txn())
     files = commit.added_files(location, version)
     return replace(_report(kept, plan, files, version, results), rows=kept.rows)

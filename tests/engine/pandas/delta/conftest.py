@@ -38,7 +38,7 @@ class Lake:
         name: str = "t",
         mode: str = "overwrite",
         checks: Checks = NO_CHECKS,
-        run_checks: Callable[[DuckFrame], Any] = lambda frame: (),
+        run_checks: Callable[..., Any] = lambda frame, nulls: (),
         **facts: Any,
     ) -> WriteReport:
         facts["partition_by"] = tuple(facts.get("partition_by", ()))

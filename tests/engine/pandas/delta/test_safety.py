@@ -24,7 +24,7 @@ from odibi.engine.pandas.delta import save
 from odibi.engine.pandas.session import Session
 session = Session()
 lake = LocalConnection({root!r}, name="lake")
-def write(sql, mode="append", checks=Checks(), run_checks=lambda frame: ()):
+def write(sql, mode="append", checks=Checks(), run_checks=lambda frame, nulls: ()):
     return save(session, session.frame(sql), Target(lake, "t", "delta", mode=mode), checks, run_checks)
 """
 
@@ -71,7 +71,7 @@ def interfere(lake, mode, sql, other):
     """Write, while another writer writes between the check and the commit."""
     done = []
 
-    def check(frame):
+    def check(frame, nulls):
         if not done:
             done.append(True)
             other()
@@ -106,7 +106,7 @@ def interfere_new(lake, mode):
     name = f"new_{mode}"
     done = []
 
-    def check(frame):
+    def check(frame, nulls):
         if not done:
             done.append(True)
             lake.write("SELECT 2 AS v", name)
@@ -118,7 +118,7 @@ def interfere_new(lake, mode):
         assert len(lake.files(name)) == (2 if mode == "overwrite" else 1)
 
 
-SLOW_CHECK = "write('SELECT 2 AS v', checks=Checks((NotEmptyCheck(),)), run_checks=lambda frame: time.sleep(60))"
+SLOW_CHECK = "write('SELECT 2 AS v', checks=Checks((NotEmptyCheck(),)), run_checks=lambda frame, nulls: time.sleep(60))"
 KILLS = {
     "while files are written": "write('SELECT i AS v, md5(i::VARCHAR) AS w FROM range(200000000) AS t(i)')",
     "before the commit": SLOW_CHECK,
