@@ -152,7 +152,7 @@ def test_a_failed_check_leaves_the_table_and_no_files(any_lake):
     any_lake.write("SELECT 1 AS a")
     before = any_lake.files()
 
-    def refuse(frame):
+    def refuse(frame, nulls):
         assert any_lake.texts(frame) == ["{'a': 2}"]
         raise CheckFailed("no", ())
 
@@ -165,7 +165,9 @@ def test_a_failed_check_leaves_the_table_and_no_files(any_lake):
 
 def test_check_results_are_reported(any_lake):
     result = CheckResult("not_empty", True)
-    report = any_lake.write("SELECT 1 AS a", checks=Checks((NotEmptyCheck(),)), run_checks=lambda frame, nulls: (result,))
+    report = any_lake.write(
+        "SELECT 1 AS a", checks=Checks((NotEmptyCheck(),)), run_checks=lambda frame, nulls: (result,)
+    )
     assert report.checks == (result,)
 
 
