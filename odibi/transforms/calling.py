@@ -71,5 +71,5 @@ def run_function(function: Callable[..., Any], context: Any, current: Any, param
         text = f"function {name!r} called sys.exit({error.code!r}); raise an exception where the data is wrong"
         raise OdibiError(f"{text}\n  at {error_place(error, function)}") from error
     except Exception as error:  # the user's own code may raise anything
-        text = str(error) if isinstance(error, OdibiError) else f"{type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, OdibiError) else f"{type(error).__name__}: {error}".removesuffix(": ")
         raise OdibiError(f"function {name!r} failed: {text}\n  at {error_place(error, function)}") from error

@@ -16,6 +16,7 @@ import duckdb
 
 from odibi.engine.base import Query, SqlAnalysis, SqlProblem
 from odibi.engine.pandas import scopes
+from odibi.engine.pandas.clashes import HINT, find_clash, suspected
 from odibi.engine.pandas.dialect import bare, translate
 from odibi.engine.pandas.errors import Raised, characters, find_name, listing, read, tell_binding
 from odibi.engine.pandas.syntax import NO_WORLD, ONE_SELECT, Mistake, Syntax, TableName, read_tree
@@ -158,7 +159,11 @@ class Analyser:
         try:
             with self._lock:
                 relation = self._connection.sql(bound)
-                return [], tuple(map(column_of, relation.columns, map(str, relation.types)))
+                found = tuple(map(column_of, relation.columns, map(str, relation.types)))
+            if not suspected(relation.columns):
+                return [], found
+            clash = self._clash(bare(sql), inputs)
+            return ([Mistake(clash, HINT)], None) if clash else ([], found)
         except duckdb.Error:
             pass  # the same through DESCRIBE tells the place
         try:
@@ -167,6 +172,10 @@ class Analyser:
             raised = read(error)
         message, hint = tell_binding(raised, inputs)
         return [Mistake(message, hint, _byte_inside(raised, f"DESCRIBE {head}", sql))], None
+
+    def _clash(self, sql: str, inputs: Inputs) -> str | None:
+        with self._lock, self._connection.cursor() as cursor:
+            return find_clash(cursor, sql, {name: _empty_select(columns or ()) for name, columns in inputs.items()})
 
     def _unknown_function(self, name: str, byte: int | None) -> Mistake | None:
         """A function that DuckDB does not know at all, whatever its arguments; found by calling it without any."""
@@ -197,9 +206,13 @@ def _empty_inputs(inputs: Inputs) -> str:
     """`WITH "t" AS (SELECT NULL::INTEGER AS "a" WHERE false) `: tables that have columns and nothing else."""
     ctes = []
     for name, columns in inputs.items():
-        listed = ", ".join(f"NULL::{native(column)} AS {_quote(column.name)}" for column in columns or ())
-        ctes.append(f"{_quote(name)} AS (SELECT {listed} WHERE false)")
+        ctes.append(f"{_quote(name)} AS ({_empty_select(columns or ())})")
     return f"WITH {', '.join(ctes)} " if ctes else ""
+
+
+def _empty_select(columns: Iterable[Column]) -> str:
+    listed = ", ".join(f"NULL::{native(column)} AS {_quote(column.name)}" for column in columns)
+    return f"SELECT {listed} WHERE false"
 
 
 def _quote(name: str) -> str:

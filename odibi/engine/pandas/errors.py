@@ -345,7 +345,21 @@ _RULES = (
         "{file}, line {line}: {value!r} is not {type} (column {column!r})",
         "declare another type in the read's `schema`, or name the text in `null_values`",
     ),
-    (rf"{_CSV_LINE}(?P<what>[^\n]+){_CSV_FILE}", "{file}, line {line}: {what}", ""),
+    (
+        rf"{_CSV}.*unterminated quote{_CSV_FILE}",
+        "{file}, line {line}: a quote is opened here and never closed",
+        "close it, or check the option `quote`",
+    ),
+    (
+        rf"{_CSV_LINE}(?P<what>[^\n]+){_CSV_FILE}",
+        "{file}, line {line}: {what}",
+        "repair the line, or check `delimiter`, `quote` and `escape`",
+    ),
+    (
+        r'^Failed to read file "(?P<file>.*?)": (?P<what>[^\n]+)',
+        "{file!r} is damaged ({what})",
+        "restore it from a copy, or write it again",
+    ),
 )
 """What DuckDB says of values, what we say, and the way out."""
 _DATA = [(re.compile(pattern, re.DOTALL), message, hint) for pattern, message, hint in _RULES]

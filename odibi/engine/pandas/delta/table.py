@@ -23,6 +23,8 @@ READ_BY_DUCKDB = {"timestampNtz", "typeWidening", "typeWidening-preview", "v2Che
 """Reader features that do not change what the Parquet files of the snapshot hold (widened types are cast)."""
 WRITTEN_FAST = {"timestampNtz", "appendOnly", "invariants"}
 """Writer features that a commit of plain files honours; `appendOnly` and `invariants` are looked at one by one."""
+MAX_DETAIL = 200
+"""Characters of a library's own message that are shown."""
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
 WAYS_OUT = {
@@ -302,10 +304,19 @@ def _problem(location: Location, error: Exception) -> OdibiError:
         )
     if any(sign in text for sign in ("Json error", "commit files", "metadata or protocol", "log segment", "parsing")):
         return DataError(
-            f"{place}: the table's log ({LOG}) can not be read: {text}; restore the damaged file from a copy, "
+            f"{place}: the table's log ({LOG}) can not be read: {_short(text, location)}; restore the file from a copy, "
             "or restore the table's folder"
         )
     return DataError(f"{place}: {text}")
+
+
+def _short(text: str, location: Location) -> str:
+    """What is wrong with a log, without the inner data that delta-rs shows."""
+    versions = log_versions(location) if "gap" in text and location.local_path is not None else []
+    gone = [str(version) for version in range(versions[0], versions[-1]) if version not in versions] if versions else []
+    if gone:
+        return f"the commit of version {', '.join(gone[:5])} is missing"
+    return text if len(text) <= MAX_DETAIL else text[:MAX_DETAIL] + " …"
 
 
 def unsupported_features(location: Location, features: list[str], doing: str) -> UnsupportedError:

@@ -112,7 +112,13 @@ def open_input(session: Session, source: Source, suffixes: tuple[str, ...] = (),
     location = location_of(source)
     paths = expand(location)
     files = files_for(location)
-    base = location.uri if files.kind(location.uri) == "folder" else files.split(paths[0])[0]
+    folder = files.kind(location.uri) == "folder"
+    if folder and files.exists(files.join(location.uri, "_delta_log")):
+        raise DataError(
+            f"{location.display} is a Delta table; read it with format: delta "
+            "(its plain files also hold rows that were replaced or deleted)"
+        )
+    base = location.uri if folder else files.split(paths[0])[0]
     opened: list[File] = []
     with explained(location, "read"):
         filled = [path for path in paths if files.size(path)]

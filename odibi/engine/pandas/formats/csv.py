@@ -43,6 +43,8 @@ from odibi.types import Column
 
 SNIFFED = ("BOOLEAN", "BIGINT", "HUGEINT", "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR")
 """Types that are inferred, the first that fits: no times of day, so these stay text."""
+NO_TYPE = '"NULL"'
+"""What DuckDB calls the type of NULL: of a column without any value, which fits where any type is wanted."""
 MAX_SNIFFED_FILES = 10
 NATIVE_ENCODINGS = {
     "utf-8": "utf-8",
@@ -142,9 +144,10 @@ def _differs(file: File, header: Iterable[str], other: File, first: Iterable[str
 
 
 def _types(session: Session, input: Input, groups: Mapping[tuple[str, ...], Sequence[File]]) -> dict[str, str]:
-    """DuckDB's type of every column: declared, else inferred from a sample, else text."""
+    """DuckDB's type of every column: declared, else inferred from a sample, else text; `NO_TYPE` where no file has rows."""
     names = list(dict.fromkeys(name for group in groups for name in group))
     types = declared(input, names)
+    unknown = "VARCHAR"
     if input.options.get("infer_schema", True) and not input.schema and len(types) < len(names):
         left = MAX_SNIFFED_FILES
         sniffed: dict[str, str] = {}
@@ -153,7 +156,8 @@ def _types(session: Session, input: Input, groups: Mapping[tuple[str, ...], Sequ
                 _merge(sniffed, _sniff(session, input, file, group))
             left = max(1, left - len(files))
         types = {**sniffed, **types}
-    return {name: types.get(name, "VARCHAR") for name in names}
+        unknown = NO_TYPE if len(input.files) <= MAX_SNIFFED_FILES else "VARCHAR"
+    return {name: types.get(name, unknown) for name in names}
 
 
 def _merge(types: dict[str, str], more: Mapping[str, str]) -> None:
@@ -198,10 +202,17 @@ def _sniff(session: Session, input: Input, file: File, names: Sequence[str]) -> 
             f"{file.display}: {len(names)} columns in the header, {len(found)} in the rows; check `delimiter`"
         )
     types = {name: str(column["type"]) for name, column in zip(names, found, strict=True)}
+    if set(types.values()) == {"VARCHAR"} and not _has_rows(session, input, file, names):
+        return {}
     guessed = not input.options.get("timestamp_format") and timestamps and not str(timestamps).startswith("%Y-%m-%d")
     narrowed = {"HUGEINT": "DECIMAL(38,0)", **({"TIMESTAMP": "VARCHAR"} if guessed else {})}
     types = {name: narrowed.get(type, type) for name, type in types.items()}
     return {**types, **_real_booleans(session, input, file, names, types)}
+
+
+def _has_rows(session: Session, input: Input, file: File, names: Sequence[str]) -> bool:
+    text = _read(input, [file], dict.fromkeys(names, "VARCHAR"))
+    return bool(session.execute(f"SELECT 1 FROM {text} LIMIT 1"))
 
 
 def _find_bad_line(session: Session, input: Input, file: File, names: Sequence[str]) -> None:
@@ -261,14 +272,16 @@ def _layout(input: Input, files: Sequence[File]) -> dict[str, str]:
 
 
 def _read(input: Input, files: Sequence[File], types: Mapping[str, str]) -> str:
-    arguments = {"auto_detect": "false", **_layout(input, files), "columns": struct(types), **input.hive}
+    readable = {name: "VARCHAR" if type == NO_TYPE else type for name, type in types.items()}
+    arguments = {"auto_detect": "false", **_layout(input, files), "columns": struct(readable), **input.hive}
     return reader("read_csv", files, arguments)
 
 
 def _select(
     input: Input, files: Sequence[File], names: Sequence[str], types: Mapping[str, str], wanted: Sequence[str]
 ) -> str:
-    return f"SELECT {names_sql(wanted)} FROM {_read(input, files, {name: types[name] for name in names})}"
+    items = [f"NULL AS {quote(name)}" if types.get(name) == NO_TYPE else quote(name) for name in wanted]
+    return f"SELECT {', '.join(items)} FROM {_read(input, files, {name: types[name] for name in names})}"
 
 
 # -- write -------------------------------------------------------------------------------------------------------------
