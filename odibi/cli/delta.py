@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from odibi.cli.options import add_set, global_options, load, positive, subcommands
-from odibi.cli.text import count, table
+from odibi.cli.text import count, printable, table
 from odibi.cli.ui import UI
 from odibi.engine.base import Engine
 
@@ -80,21 +80,29 @@ def _vacuum(engine: Engine, args: argparse.Namespace, ui: UI) -> None:
     if ui.json:
         ui.dump({"table": _name(args), "dry_run": args.dry_run, **found})
         return
-    verb = "would be deleted" if args.dry_run else "deleted"
-    ui.data(f"{_name(args)}: {count(found['files_deleted'], 'file')} {verb}")
+    if args.dry_run:
+        files = found["files"]
+        ui.data("\n".join([f"{_name(args)}: {count(len(files), 'file')} would be deleted", *map(printable, files)]))
+    else:
+        ui.data(f"{_name(args)}: {count(found['files_deleted'], 'file')} deleted")
 
 
 def _restore(engine: Engine, args: argparse.Namespace, ui: UI) -> None:
     before = engine.get_delta_history(args.connection, args.path, 1)[0]["version"]
     found = engine.restore_delta(args.connection, args.path, args.to_version)
-    after = engine.get_delta_history(args.connection, args.path, 1)[0]["version"]
+    after = found["version"]
     if ui.json:
         facts = {"version_before": before, "restored_version": args.to_version, "version_after": after}
         ui.dump({"table": _name(args), **facts, "details": _plain(found)})
         return
-    ui.data(f"{_name(args)}: from version {before} back to version {args.to_version}, which is version {after} now")
+    if after == before:
+        ui.data(f"{_name(args)}: version {before} is the newest already")
+    else:
+        ui.data(f"{_name(args)}: from version {before} back to version {args.to_version}, which is version {after} now")
 
 
+_LONG = {"metadata", "protocol", "location"}
+"""Parameters of a commit that are too long for a table; `--json` has them."""
 _ACTIONS = {"history": _history, "vacuum": _vacuum, "restore": _restore}
 
 
@@ -105,8 +113,9 @@ def _name(args: argparse.Namespace) -> str:
 def _facts(values: Any) -> str:
     if not isinstance(values, dict):
         return ""
+    shown = {key: value for key, value in values.items() if key not in _LONG}
     return ", ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}" for key, value in values.items()
+        f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}" for key, value in shown.items()
     )
 
 

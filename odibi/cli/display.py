@@ -78,11 +78,14 @@ class PlainDisplay:
         """The run is over."""
 
     def summary(self, result: RunResult) -> None:
-        """The table at the end, the warnings and where the stories are."""
+        """The warnings and the table at the end."""
         warnings = dict.fromkeys(warning for each in result.values() for warning in each.warnings)
         for warning in warnings:
             self.tell("WARNING", f"{self.ui.marks.warning} {printable(warning)}")
         self.tell("INFO", f"\n{printable(str(result))}\n")
+
+    def stories(self, result: RunResult) -> None:
+        """Where the stories are."""
         for name, each in result.items():
             if each.story_path:
                 self.tell("INFO", f"story of {printable(name)}: {near(each.story_path)}")
@@ -145,6 +148,9 @@ class StructuredDisplay(PlainDisplay):
         """The warnings of the project; the rest was told."""
         for warning in dict.fromkeys(warning for each in result.values() for warning in each.warnings):
             self.log("WARNING", "warning", message=warning)
+
+    def stories(self, result: RunResult) -> None:
+        """They were told as they were written."""
 
 
 def node_line(record: NodeRecord, ui: UI, width: int = 0) -> str:

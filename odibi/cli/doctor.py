@@ -36,6 +36,7 @@ LIBRARIES = {
     "pandas": "pandas",
     "pyarrow": "pyarrow",
     "pydantic": "pydantic",
+    "pytz": "pytz",
     "pyyaml": "yaml",
     "rich": "rich",
     "sqlglot": "sqlglot",

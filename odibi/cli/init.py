@@ -68,9 +68,9 @@ def _make(folder: Path, name: str) -> _Made:
 
 
 def _shown(name: str, target: str) -> str:
-    """The project's name as the file takes it: a text of JSON is one of YAML."""
-    one_line = " ".join(printable(name).split())
-    return json.dumps(one_line, ensure_ascii=False) if target.endswith(".yaml") else one_line
+    """The project's name as the file takes it: a text of JSON is one of YAML, and `${` would be a variable there."""
+    one_line = printable(" ".join(name.split()))
+    return json.dumps(one_line, ensure_ascii=False).replace("${", "$${") if target.endswith(".yaml") else one_line
 
 
 def _write_new(folder: Path, target: str, text: str, made: _Made) -> None:

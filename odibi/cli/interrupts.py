@@ -26,8 +26,8 @@ def clean_stop(stop: Stop) -> Iterator[None]:
         if stop.requested:
             _tell("left at once; every target is as it was, or whole")
             os._exit(INTERRUPTED)  # a function that hangs would hold the interpreter's own end
+        stop.request()  # first: a second signal may interrupt this very function
         _tell("stopping; once more leaves at once")
-        stop.request()
 
     before = {number: signal.signal(number, handle) for number in _numbers()}
     try:

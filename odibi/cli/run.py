@@ -57,10 +57,10 @@ def run(args: argparse.Namespace, ui: UI) -> int:
     return code
 
 
-def run_with_display(pipeline: Pipeline, ui: UI, **options: Any) -> RunResult:
+def run_with_display(pipeline: Pipeline, ui: UI, tell_stories: bool = True, **options: Any) -> RunResult:
     """Run with what suits the terminal, stop cleanly on a signal; tells everything but the JSON document.
 
-    `options` are those of `Pipeline.run`.
+    `options` are those of `Pipeline.run`. Without `tell_stories` the caller says where the stories are.
     """
     from odibi.cli.display import display_for
     from odibi.cli.interrupts import clean_stop
@@ -75,6 +75,8 @@ def run_with_display(pipeline: Pipeline, ui: UI, **options: Any) -> RunResult:
         finally:
             display.close()
         display.summary(result)
+        if tell_stories:
+            display.stories(result)
     _tell_bugs(result, ui)
     return result
 

@@ -76,7 +76,7 @@ def run_demo(folder: Path, ui: UI) -> int:
     ui.say(f"336,776 flights from {data}\n")
     pipeline = Pipeline.from_yaml(file, variables={"FLIGHTS_DATA": str(data)})
     ui = for_project(ui, pipeline.project)
-    result = run_with_display(pipeline, ui)
+    result = run_with_display(pipeline, ui, tell_stories=False)
     code = exit_code(result)
     gold = gold_tables(pipeline) if result.ok else {}
     if ui.json:

@@ -111,7 +111,7 @@ pipelines:
     nodes:
       - name: totals
         read: {connection: lake, path: sales}
-        transform: {steps: [SELECT region, sum(amount) AS amount FROM current GROUP BY region]}
+        transform: {steps: ["SELECT region, sum(amount) AS amount FROM current GROUP BY region"]}
         write: {connection: lake, path: totals, partition_by: [region]}
 """
 SALES = "id,region,amount\n1,EU,10\n2,US,20\n3,EU,-1\n"

@@ -75,7 +75,9 @@ def test_a_signal_stops_a_run_cleanly(
     called = running.finish()
 
     assert called.code == 130
-    stories = {path.parts[-3]: json.loads(path.read_text()) for path in file.parent.glob(".odibi/stories/*/*/story.json")}
+    stories = {
+        path.parts[-3]: json.loads(path.read_text()) for path in file.parent.glob(".odibi/stories/*/*/story.json")
+    }
     assert stories["first"]["pipeline"]["status"] == "interrupted"
     states = {node["name"]: node["status"] for node in stories["first"]["nodes"]}
     assert states == {"raw": "completed", "endless": "interrupted", "after": "interrupted"}
