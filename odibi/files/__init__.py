@@ -7,8 +7,10 @@ removes what killed writers left.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from odibi.connections.base import Location
-from odibi.errors import DataNotFoundError, closest
+from odibi.errors import AccessError, DataNotFoundError, closest
 from odibi.files.base import Entry, Files, Kind, is_glob, is_hidden
 from odibi.files.local import LocalFiles
 from odibi.files.problems import explain, explained
@@ -38,10 +40,11 @@ def expand(location: Location) -> list[str]:
         files = files_for(location)
         found = _expand(files, location.uri)
         if not found and not files.exists(location.uri):
-            sweep(location)  # a killed writer may have left the folder moved aside
+            with suppress(AccessError):  # a reader may not be allowed to
+                sweep(location)  # a killed writer may have left the folder moved aside
             found = _expand(files, location.uri)
-    if not found:
-        raise missing(location)
+        if not found:
+            raise missing(location)
     return found
 
 
