@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from odibi.cli.interrupts import tell_at_once
 from odibi.cli.text import count, indent, near, printable, seconds, shown_place
 from odibi.cli.ui import LEVELS, UI
 from odibi.events import (
@@ -73,6 +74,10 @@ class PlainDisplay:
         first = printable(event.error).partition("\n")[0]
         name = printable(f"{event.pipeline}.{event.node}")
         return f"{self.ui.marks.retried} {name}: attempt {event.attempt} failed, again in {event.wait:g} s: {first}"
+
+    def notice(self, text: str) -> None:
+        """Tell something from inside a signal handler."""
+        tell_at_once(text)
 
     def close(self) -> None:
         """The run is over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -16,18 +16,19 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
 
 
 @contextmanager
-def clean_stop(stop: Stop) -> Iterator[None]:
-    """Inside, the first signal asks the run to stop, and a second one ends the process."""
+def clean_stop(stop: Stop, tell: Callable[[str], None]) -> Iterator[None]:
+    """Inside, the first signal asks the run to stop, and a second one ends the process. `tell` must be safe in a signal
+    handler, as `tell_at_once` is."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def handle(number: int, frame: Any) -> None:
         if stop.requested:
-            _tell("left at once; every target is as it was, or whole")
+            tell_at_once(f"{_cursor()}left at once; every target is as it was, or whole")
             os._exit(INTERRUPTED)  # a function that hangs would hold the interpreter's own end
         stop.request()  # first: a second signal may interrupt this very function
-        _tell("stopping; once more leaves at once")
+        tell("stopping; once more leaves at once")
 
     before = {number: signal.signal(number, handle) for number in _numbers()}
     try:
@@ -37,7 +38,12 @@ def clean_stop(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _tell(text: str) -> None:
+def _cursor() -> str:
+    """What shows a terminal's cursor again, which a live display hides."""
+    return "\x1b[?25h" if os.isatty(2) else ""
+
+
+def tell_at_once(text: str) -> None:
     """Say something from inside a signal handler, where Python's own streams may be in use."""
     with suppress(OSError):
         os.write(2, f"\n{text}\n".encode())

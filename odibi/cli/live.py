@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ class LiveDisplay(PlainDisplay):
     began: float = 0.0
     running: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    hint: str = ""
     _live: Any = None
 
     def __call__(self, event: Event) -> None:
@@ -50,8 +52,13 @@ class LiveDisplay(PlainDisplay):
             from rich.live import Live
 
             console = Console(stderr=True, highlight=False)
-            self._live = Live(self, console=console, refresh_per_second=8, transient=True, redirect_stdout=False)
+            prints = sys.stdout is not None and sys.stdout.isatty()  # what a user's function prints goes above
+            self._live = Live(self, console=console, refresh_per_second=8, transient=True, redirect_stdout=prints)
             self._live.start()
+
+    def notice(self, text: str) -> None:
+        """Show a text with what is drawn next; a signal handler must not draw itself."""
+        self.hint = text
 
     def close(self) -> None:
         """Stop drawing; what scrolled by stays."""
@@ -89,6 +96,8 @@ class LiveDisplay(PlainDisplay):
             lines.append(spinner)
         if len(self.running) > MAX_RUNNING:
             lines.append(Text(f"  and {len(self.running) - MAX_RUNNING} more", "dim"))
+        if self.hint:
+            lines.append(Text(self.hint, "yellow"))
         return Group(*lines, head)
 
 

@@ -69,7 +69,7 @@ def run_with_display(pipeline: Pipeline, ui: UI, tell_stories: bool = True, **op
     logging = pipeline.project.logging
     display = display_for(ui, logging.structured, logging.metadata)
     stop = Stop()
-    with clean_stop(stop):
+    with clean_stop(stop, display.notice):
         try:
             result = pipeline.run(observers=[display], stop=stop, **options)
         finally:

@@ -109,8 +109,9 @@ class UI:
 
 
 def _can_print(stream: TextIO | None, text: str) -> bool:
+    below = getattr(sys.__stderr__, "encoding", None)  # a live display puts a stream without encoding in front of it
     try:
-        text.encode(getattr(stream, "encoding", None) or "ascii")
+        text.encode(getattr(stream, "encoding", None) or below or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True
