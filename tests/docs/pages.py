@@ -48,10 +48,10 @@ def blocks_of(page: Path) -> list[Block]:
     return found
 
 
-def prose_of(page: Path) -> str:
-    """The page without its blocks and inline code: what links can stand in."""
+def prose_of(page: Path, code: bool = False) -> str:
+    """The page without its blocks, and without code inside of sentences unless it is wanted."""
     text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
-    return re.sub(r"`[^`\n]*`", "", text)
+    return text if code else re.sub(r"`[^`\n]*`", "", text)
 
 
 def section(page: Path, heading: str) -> str:
