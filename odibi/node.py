@@ -18,9 +18,11 @@ from odibi.context import Context
 from odibi.engine.base import CheckResult, Engine, Frame, WriteReport, raise_for_checks
 from odibi.errors import (
     CheckFailed,
+    DataError,
     NodeError,
     OdibiError,
     ReadError,
+    SchemaMismatchError,
     SqlError,
     TransformError,
     ValidationError,
@@ -30,6 +32,9 @@ from odibi.events import CheckRecord, ColumnRecord, ErrorRecord, NodeRecord, Rea
 from odibi.plan import FunctionStep, Node, OperationStep, SqlStep, Step
 
 STAGE_ERRORS: dict[str, type[NodeError]] = {"read": ReadError, "validation": ValidationError, "write": WriteError}
+
+BUGS = (NameError, AttributeError, TypeError, LookupError, AssertionError, RecursionError)
+"""What an engine raises only by a mistake of ours: errors of users' functions come as `OdibiError`."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +252,7 @@ class _Run:
                 raise KeyboardInterrupt from error
             offset = error.offset if isinstance(error, SqlError) else None
             place = str(step.place(offset)) if step is not None else position
-            found = self.culprit(stage) if offset is None else None
+            found = self.culprit(stage) if offset is None and _of_rows(error) else None
             if found is not None:
                 raise self.error(error, found.step, found.position or place, found.node) from error
             raise self.error(error, stage, place) from error
@@ -278,18 +283,25 @@ class _Run:
         )
 
 
+def _of_rows(error: Exception) -> bool:
+    """True for an error that computing rows may raise. Types that do not fit and failures of a user's function are told
+    without: looking for the stage at fault computes the rows again."""
+    return isinstance(error, DataError) and not isinstance(error, SchemaMismatchError)
+
+
 def error_record(error: NodeError) -> ErrorRecord:
     """The plain record of a node's failure."""
     import traceback
 
     cause = error.__cause__
+    bug = isinstance(cause, BUGS) and not isinstance(cause, OdibiError)  # ours are built-ins too
     trace = "".join(traceback.format_exception(cause)) if cause is not None else ""
     return ErrorRecord(
         type=type(error).__name__,
         message=str(error),
         step=error.step,
         position=error.position,
-        cause=type(cause).__name__ if cause is not None else "",
+        cause="bug" if bug else type(cause).__name__ if cause is not None else "",
         traceback=trace,
     )
 

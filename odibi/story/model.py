@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ class PipelineFacts(NamedTuple):
 
 def build_story(facts: PipelineFacts, settings: StorySettings) -> Data:
     """The whole story as one dict."""
-    maker = _Maker(Cleaner(settings.mask, settings.scrub), settings)
+    maker = _Maker(Cleaner(settings.mask, settings.scrub, _names(facts)), settings)
     previous = facts.previous or {}
     before = {node["name"]: node for node in previous.get("nodes", ())}
     retries: dict[str, list[NodeRetried]] = {}
@@ -65,6 +65,16 @@ def build_story(facts: PipelineFacts, settings: StorySettings) -> Data:
         "compared_with": _compared_with(previous, maker.cleaner.text(facts.note)),
         "nodes": nodes,
     }
+
+
+def _names(facts: PipelineFacts) -> Iterator[str]:
+    """Names that messages may quote: of nodes, columns and types."""
+    for record in facts.finished.nodes:
+        yield record.name
+        yield from record.depends_on
+        for column in (*record.columns, *(each for columns in record.columns_in.values() for each in columns)):
+            yield column.name
+            yield column.type
 
 
 def _all_records(facts: PipelineFacts) -> Sequence[NodeRecord]:
@@ -218,8 +228,10 @@ class _Maker:
             "checks": [self.check(check) for check in record.checks],
             "write": self.write(record.write) if record.write else None,
             "retries": record.retries,
-            "retry_log": [{"attempt": r.attempt, "wait": seconds(r.wait), "error": text(r.error)} for r in retries],
-            "warnings": self.texts(record.warnings),
+            "retry_log": [
+                {"attempt": r.attempt, "wait": seconds(r.wait), "error": self.cleaner.told(r.error)} for r in retries
+            ],
+            "warnings": [self.cleaner.told(warning) for warning in record.warnings],
             "error": self.error(record.error) if record.error else None,
         }
 
@@ -269,7 +281,7 @@ class _Maker:
             "status": check.status,
             "failing_rows": check.failing_rows,
             "total_rows": check.total_rows,
-            "message": self.text(check.message),
+            "message": self.cleaner.told(check.message),
             "examples": [self.cleaner.mapping(example) for example in check.examples],
         }
 
@@ -292,11 +304,11 @@ class _Maker:
     def error(self, error: ErrorRecord) -> Data:
         return {
             "type": self.text(error.type),
-            "message": self.text(error.message),
+            "message": self.cleaner.told(error.message),
             "step": self.text(error.step),
             "position": self.text(error.position),
             "cause": self.text(error.cause),
-            "traceback": self.text(error.traceback),
+            "traceback": self.cleaner.told(error.traceback),
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -20,6 +21,7 @@ MAX_COLUMNS = 200
 """Columns of one sample."""
 _EXACT = 2**53
 """From here on a number of JSON is not exact for every reader; such integers are texts."""
+_QUOTED = re.compile(r"(['\"])(.*?)\1", re.DOTALL)
 _MISSING = ("NAType", "NaTType")
 """pandas' missing values, by the names of their types: pandas itself is never imported here."""
 
@@ -44,8 +46,11 @@ class Cleaner:
     """Makes texts and values fit to be shown. `mask` names columns and struct fields, in any case; of a dotted name
     (`customer.email`) the last part counts."""
 
-    def __init__(self, mask: Iterable[str] = (), scrub: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self, mask: Iterable[str] = (), scrub: Callable[[str], str] | None = None, names: Iterable[str] = ()
+    ) -> None:
         self.scrub = scrub
+        self.names = frozenset(name.casefold() for name in names)
         names = {name.strip().casefold() for name in mask}
         self.mask = names | {name.rpartition(".")[2] for name in names} - {""}
 
@@ -55,6 +60,15 @@ class Cleaner:
         if self.scrub is not None:
             text = self.scrub(text)
         return text if len(text) <= limit else cut(text, limit)
+
+    def told(self, text: str) -> str:
+        """A message, such as an error. Where columns are masked, what it quotes is hidden unless it is a known name: a
+        text can not be asked from which column its values come."""
+        if self.mask:
+            text = _QUOTED.sub(
+                lambda found: found[0] if found[2].casefold() in self.names else f"{found[1]}***{found[1]}", text
+            )
+        return self.text(text)
 
     def texts(self, texts: Iterable[str]) -> list[str]:
         """Each text cleaned."""
