@@ -22,6 +22,8 @@ MAX_COLUMNS = 200
 _EXACT = 2**53
 """From here on a number of JSON is not exact for every reader; such integers are texts."""
 _QUOTED = re.compile(r"(['\"])(.*?)\1", re.DOTALL)
+_BEFORE_NAMES = ("did you mean ", "column ", "columns ", "node ", "table ")
+"""After these words a message quotes a name, not a value."""
 _MISSING = ("NAType", "NaTType")
 """pandas' missing values, by the names of their types: pandas itself is never imported here."""
 
@@ -65,10 +67,12 @@ class Cleaner:
         """A message, such as an error. Where columns are masked, what it quotes is hidden unless it is a known name: a
         text can not be asked from which column its values come."""
         if self.mask:
-            text = _QUOTED.sub(
-                lambda found: found[0] if found[2].casefold() in self.names else f"{found[1]}***{found[1]}", text
-            )
+            text = _QUOTED.sub(self._quoted, text)
         return self.text(text)
+
+    def _quoted(self, found: re.Match[str]) -> str:
+        named = found[2].casefold() in self.names or found.string.endswith(_BEFORE_NAMES, 0, found.start())
+        return found[0] if named else f"{found[1]}{MASKED}{found[1]}"
 
     def texts(self, texts: Iterable[str]) -> list[str]:
         """Each text cleaned."""

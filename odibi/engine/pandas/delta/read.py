@@ -58,8 +58,8 @@ def _picked(session: Session, frame: DuckFrame, source: Source) -> DuckFrame:
     items = []
     for name in names:
         type = source.schema.get(name, types[name])
-        same = type is None or type == types[name]
-        items.append(quote(name) if same else f"CAST({quote(name)} AS {duckdb_type(type)}) AS {quote(name)}")
+        cast = type is not None and type != types[name]
+        items.append(f"CAST({quote(name)} AS {duckdb_type(type)}) AS {quote(name)}" if type and cast else quote(name))
     sql = f"SELECT {', '.join(items)} FROM stored"
     return session.frame(sql, {"stored": frame}, rows=frame.rows, cheap=frame.cheap)
 
