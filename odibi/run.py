@@ -251,6 +251,8 @@ class _PipelineRun:
             finally:
                 self.run_.stop.tell(None)
         self.give_up(self.progress.open, "the run was interrupted", "interrupted")
+        self.results.clear()
+        self.run_.engine.collect()
         return [self.records[node.name] for node in self.nodes]
 
     def next(self) -> _Ended:
