@@ -3,7 +3,7 @@
 The first word behind the three backticks is the language; what follows says what the block is:
 
 - `yaml title=sales.yaml`: a whole file. It is written, and validated when all files of the page are there; a command
-  line or a block of Python behind it may run it.
+  line or a block of Python behind it may run it. With `included` it is no project by itself.
 - `yaml fragment=nodes`: a part of a project file, see `FRAGMENTS`; it is checked by the models.
 - `python title=my_transforms.py`, `csv title=data/a.csv`, …: a file, written as it stands.
 - `python`: runs, after the blocks before it, in the folder of the files.
