@@ -25,10 +25,15 @@ from tests.docs.pages import PAGES, ROOT, Block, blocks_of, prose_of
 OUTPUT = {"text", "mermaid", "json", "gitignore", "dotenv", "toml", "ini"}
 """Languages of blocks that show something and do nothing."""
 
+
+def _nodes(nodes: Any) -> Any:
+    return {"pipelines": [{"pipeline": "p", "nodes": nodes}]}
+
+
 FRAGMENTS: dict[str, Callable[[Any], Any]] = {
     "project": lambda data: data,
     "connections": lambda data: {"connections": data},
-    "nodes": lambda data: _nodes(data),
+    "nodes": _nodes,
     "node": lambda data: _nodes([{"name": "n", **data}]),
     "read": lambda data: _nodes([{"name": "n", "read": data}]),
     "write": lambda data: _nodes([{"name": "n", "write": data}]),
@@ -36,10 +41,6 @@ FRAGMENTS: dict[str, Callable[[Any], Any]] = {
     "validation": lambda data: _nodes([{"name": "n", "validation": data}]),
 }
 """What `yaml fragment=…` may be a part of, and the whole project around it."""
-
-
-def _nodes(nodes: Any) -> Any:
-    return {"pipelines": [{"pipeline": "p", "nodes": nodes}]}
 
 
 def page_id(page: Path) -> str:
@@ -116,7 +117,9 @@ def _check_fragment(block: Block) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_command_line_is_one(page: Path) -> None:
     """Also those that are shown but do not run here."""
-    lines = [line for block in blocks_of(page) if block.language in ("bash", "console") for line in command_lines(block)]
+    lines = [
+        line for block in blocks_of(page) if block.language in ("bash", "console") for line in command_lines(block)
+    ]
     for line in lines:
         if "--help" not in line:
             parse(arguments(line))
@@ -128,15 +131,19 @@ def test_every_command_in_a_sentence_is_one(page: Path) -> None:
     for line in re.findall(r"`(odibi [^`\n…|]+)`", prose_of(page, code=True)):
         words = arguments(line)
         words = [*words[1:], "--help"] if words[0] == "help" else words
-        for _ in range(0 if "--help" in words else 4):
-            try:
-                parse(words)
-            except UsageError as error:
-                assert "unknown option" not in str(error), f"{page.name}: {line}: {error}"
-                assert "invalid choice" not in str(error), f"{page.name}: {line}: {error}"
-                words = [*words, "1"]
-            else:
-                break
+        refusal = _refusal(words)
+        assert not re.search("unknown option|invalid choice: '[a-z]", refusal), f"{page.name}: {line}: {refusal}"
+
+
+def _refusal(words: list[str], attempts: int = 4) -> str:
+    """Why a command line is refused, with what is missing filled in; empty where it is not."""
+    if "--help" in words or not attempts:
+        return ""
+    try:
+        parse(words)
+    except UsageError as error:
+        return str(error) if "required" not in str(error) else _refusal([*words, "1"], attempts - 1)
+    return ""
 
 
 def command_lines(block: Block) -> list[str]:

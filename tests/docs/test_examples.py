@@ -1,0 +1,174 @@
+"""The examples run, as they are, in a copy of their folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from odibi import Pipeline
+from odibi.cli import run_command
+from odibi.config.loader import load_document
+from odibi.schema import json_schema
+from odibi.testing import assert_frame_equal
+from tests.docs.pages import ROOT
+
+EXAMPLES = ROOT / "examples"
+FILES = sorted(path.name for path in EXAMPLES.glob("*.yaml"))
+NOTEBOOKS = sorted(path.name for path in EXAMPLES.glob("*.ipynb"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the examples, without what they wrote."""
+    leave_out = shutil.ignore_patterns("output", ".odibi", "__pycache__")
+    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=leave_out)
+    monkeypatch.chdir(tmp_path / "examples")
+    return tmp_path / "examples"
+
+
+def tables(file: str, *paths: str) -> Iterator[Any]:
+    """What is stored in the connection `lake` of a project."""
+    engine = Pipeline.from_yaml(file).engine()
+    for path in paths:
+        yield engine.read("lake", path=path)
+    engine.close()
+
+
+# -- projects ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_an_example_validates_and_runs_twice(file: str, folder: Path) -> None:
+    assert run_command(["validate", file]) == 0
+    assert run_command(["run", file, "--quiet"]) == 0
+    assert run_command(["run", file, "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_an_example_says_in_which_dialect_its_sql_is(file: str) -> None:
+    """So that it runs on every engine; a file that is only included can not say it."""
+    data = load_document(EXAMPLES / file).data
+    assert data.get("sql_dialect") == "spark" or "pipelines" not in data
+
+
+def test_what_examples_write_is_not_committed() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert "/examples/output/" in ignored
+    for file in FILES:
+        for name, settings in load_document(EXAMPLES / file).data.get("connections", {}).items():
+            place = settings.get("base_path", settings.get("root"))
+            assert place == "data" or place.startswith("output/"), f"{file}: {name}"
+
+
+def test_local(folder: Path) -> None:
+    assert run_command(["run", "example_local.yaml", "--quiet"]) == 0
+    clean, by_region = tables("example_local.yaml", "clean_orders", "by_region")
+    assert len(clean) == 24
+    assert clean["channel"].isin(["web", "shop", "phone", "unknown"]).all()
+    assert by_region["amount"].sum() == clean["amount"].sum()
+    assert by_region["orders"].sum() == 24
+
+
+def test_delta_pipeline(folder: Path) -> None:
+    file = "example_delta_pipeline.yaml"
+    for _ in range(2):
+        assert run_command(["run", file, "--quiet"]) == 0
+    orders, by_region, totals = tables(file, "silver/orders", "gold/by_region", "gold/totals_of_runs")
+    corrected = orders[orders["order_id"].isin([1003, 1011])]
+    assert_frame_equal(
+        corrected[["order_id", "quantity"]], [{"order_id": 1003, "quantity": 2}, {"order_id": 1011, "quantity": 1}]
+    )
+    assert by_region["small"].sum() + by_region["large"].sum() == orders["amount"].sum()
+    assert len(totals) == 2  # one row a run
+    engine = Pipeline.from_yaml(file).engine()
+    assert [commit["version"] for commit in engine.get_delta_history("lake", "silver/orders")] == [1, 0]
+    engine.close()
+
+
+def test_partitioned_delta(folder: Path) -> None:
+    file = "example_partitioned_delta.yaml"
+    for month, first in (("1", "2026-01"), ("2", "2026-02")):
+        assert run_command(["run", file, "--quiet", "--set", f"MONTH={month}"]) == 0
+        (by_item,) = tables(file, "by_item")
+        assert {str(day)[:7] for day in by_item["first_day"]} == {first}
+    assert (folder / "output/partitioned/orders/year=2026/month=1").is_dir()
+
+
+# -- the template ------------------------------------------------------------------------------------------------------
+
+
+def test_the_template_has_every_key() -> None:
+    """Of every model that checks a file, and of every operation; keys that can not be used here stand in a comment."""
+    text = "\n".join(
+        (EXAMPLES / name).read_text(encoding="utf-8") for name in ("template_full.yaml", "template_connections.yaml")
+    )
+    missing = {key for key in _keys(json_schema()) if not re.search(rf"\b{key}:", text)}
+    assert not missing
+
+
+def _keys(schema: Any) -> Iterator[str]:
+    """The names of all properties; options are listed in docs/FILE_FORMATS.md."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from _keys(each)
+    if not isinstance(schema, dict):
+        return
+    for key, value in schema.items():
+        if key in ("properties", "$defs"):
+            for name, each in value.items():
+                if key == "properties":
+                    yield name
+                if name != "options":
+                    yield from _keys(each)
+        elif isinstance(value, dict | list):
+            yield from _keys(value)
+
+
+def test_the_template_says_each_default_rightly() -> None:
+    """`key: value   # default: …` where the schema knows a default."""
+    from odibi.config.project import LoggingConfig, RetryConfig, StoryConfig
+
+    text = (EXAMPLES / "template_full.yaml").read_text(encoding="utf-8")
+    for model in (StoryConfig, RetryConfig, LoggingConfig):
+        for name, field in model.model_fields.items():
+            shown = re.search(rf"^  {name}: .*# default: ([^;\n]+)", text, re.MULTILINE)
+            if shown is not None and field.default is not None and shown[1] != "none":
+                assert yaml.safe_load(shown[1].split()[0].rstrip(",")) == field.default, name
+
+
+# -- notebooks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("default:partition_by:UserWarning")  # tiny partitions, on purpose
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_a_notebook_runs_from_top_to_bottom(file: str, folder: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__", "display": lambda *things: None}
+    for number, cell in enumerate(_cells(file)):
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), f"{file}[{number}]", "exec"), namespace)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_a_notebook_is_stored_without_what_it_printed(file: str) -> None:
+    for cell in _cells(file):
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
+
+
+def test_there_are_two_walkthroughs() -> None:
+    assert NOTEBOOKS == ["walkthrough_delta.ipynb", "walkthrough_pipeline.ipynb"]
+
+
+def _cells(file: str) -> list[dict[str, Any]]:
+    notebook = json.loads((EXAMPLES / file).read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    cells: list[dict[str, Any]] = notebook["cells"]
+    return cells
