@@ -368,6 +368,9 @@ class Engine(ABC):
         """What is wrong with a query, and its columns, from the columns of its inputs (None: not known). Moves no
         data."""
 
+    def read_ahead(self, queries: Sequence[Query]) -> None:
+        """Told of all queries before the first `analyse`, an engine may read them at once. The default does nothing."""
+
     def translate(self, query: Query) -> str:
         """The SQL as this engine runs it. Raises `SqlError` for what it can not say."""
         return query.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from odibi.config.node import SqlStep
 from odibi.config.project import PipelineConfig, ProjectConfig
 from odibi.plan import ResolvedPipeline
 from odibi.resolve.ends import resolve_ends
@@ -19,6 +20,7 @@ def resolve_pipelines(config: ProjectConfig, scope: Scope) -> tuple[ResolvedPipe
     homes = {node.name: pipeline.pipeline for pipeline in config.pipelines for node in pipeline.nodes if node.name}
     drafts = [_drafts(pipeline, index) for index, pipeline in enumerate(config.pipelines)]
     ordered = [link(each, homes, scope.report) for each in drafts]
+    scope.read_ahead(_sql_texts(config))
     for nodes in ordered:
         _resolve_nodes(nodes, scope)
     names = [pipeline.pipeline for pipeline in config.pipelines]
@@ -27,6 +29,16 @@ def resolve_pipelines(config: ProjectConfig, scope: Scope) -> tuple[ResolvedPipe
         _resolved(pipeline, nodes, before, scope)
         for pipeline, nodes, before in zip(config.pipelines, drafts, after, strict=True)
     )
+
+
+def _sql_texts(config: ProjectConfig) -> list[str]:
+    steps = [
+        step
+        for pipeline in config.pipelines
+        for node in pipeline.nodes
+        for step in (node.transform.steps if node.transform else ())
+    ]
+    return [str(step.sql if isinstance(step, SqlStep) else step) for step in steps if isinstance(step, (str, SqlStep))]
 
 
 def _check_pipeline_names(pipelines: Sequence[PipelineConfig], scope: Scope) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from odibi.config.node import NodeConfig
 from odibi.config.problems import Path
 from odibi.connections import BaseConnection
 from odibi.engine import ENGINES
-from odibi.engine.base import NO_CHECKS, Checks, Query, Source, SqlAnalysis, Target
+from odibi.engine.base import NO_CHECKS, Checks, Engine, Query, Source, SqlAnalysis, Target
 from odibi.plan import Node, Step
 from odibi.resolve.connections import Connections
 from odibi.resolve.report import Report
@@ -32,16 +31,23 @@ class Scope:
     engine_dialect: str
     functions_known: bool = True
     production: bool = False
-    _engine: Any = None
+    _engine: Engine | None = None
 
     def analyse(self, query: Query, inputs: Mapping[str, Columns]) -> SqlAnalysis:
         """What the engine says of a query. The engine is made for the first one; it opens no data."""
-        if not self.engine_name:
-            return SqlAnalysis()
-        if self._engine is None:
+        engine = self._judge()
+        return engine.analyse(query, inputs) if engine is not None else SqlAnalysis()
+
+    def read_ahead(self, texts: Sequence[str]) -> None:
+        """Tell the engine of all SQL of the project, before the first of it is analysed."""
+        engine = self._judge() if texts else None
+        if engine is not None:
+            engine.read_ahead([Query(text, self.sql_dialect) for text in texts])
+
+    def _judge(self) -> Engine | None:
+        if self.engine_name and self._engine is None:
             self._engine = ENGINES[self.engine_name]()
-        found: SqlAnalysis = self._engine.analyse(query, inputs)
-        return found
+        return self._engine
 
     def connection(self, path: Path, name: str) -> BaseConnection | None:
         """The connection that is named at `path`; None (and a mistake told, now or before) if there is none to use."""

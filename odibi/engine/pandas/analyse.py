@@ -46,6 +46,16 @@ class Analyser:
         self._lock = threading.RLock()
         self._tree = lru_cache(maxsize=4096)(self._read_tree)
         self._functions: dict[str, Mistake | None] = {}
+        self._trees_ahead: dict[str, str] = {}
+
+    def read_ahead(self, queries: Iterable[Query]) -> None:
+        """Have DuckDB parse many queries in one go: a statement for each costs five times as much."""
+        texts = {translate(query.text, query.dialect) for query in queries if query.dialect == "duckdb"}
+        listed = [text for text in texts if "\0" not in text]
+        if len(listed) > 1:
+            with self._lock:
+                trees = self._connection.execute("SELECT x, json_serialize_sql(x) FROM unnest($1) t(x)", [listed])
+                self._trees_ahead.update(trees.fetchall())
 
     def analyse(self, query: Query, inputs: Inputs) -> SqlAnalysis:
         """The problems of `query`, and its columns where those of its inputs are known (None: not known).
@@ -91,8 +101,10 @@ class Analyser:
     def _read_tree(self, sql: str) -> Syntax:
         if "\0" in sql:
             return Syntax(mistakes=[Mistake("the SQL holds a NUL character", "", len(sql.partition("\0")[0].encode()))])
-        literal = sql.replace("'", "''")
-        ((text,),) = self._rows(f"EXECUTE odibi_tree('{literal}')")
+        text = self._trees_ahead.pop(sql, None)
+        if text is None:
+            literal = sql.replace("'", "''")
+            ((text,),) = self._rows(f"EXECUTE odibi_tree('{literal}')")
         if text.startswith('{"error":false,"statements":[{') and self._count(sql) == 1:
             try:
                 return read_tree(text)

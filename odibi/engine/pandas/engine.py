@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -161,6 +161,10 @@ class PandasEngine(Engine):
     def analyse(self, query: Query, inputs: Mapping[str, tuple[Column, ...] | None]) -> SqlAnalysis:
         """Mistakes and columns of a query, on empty tables."""
         return self._analyser.analyse(query, inputs)
+
+    def read_ahead(self, queries: Sequence[Query]) -> None:
+        """Parse the queries in one go."""
+        self._analyser.read_ahead(queries)
 
     @cached_property
     def _analyser(self) -> Analyser:
