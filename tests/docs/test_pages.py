@@ -22,7 +22,7 @@ from odibi.connections import CONNECTIONS
 from odibi.project import load_project
 from tests.docs.pages import PAGES, ROOT, Block, blocks_of, prose_of
 
-OUTPUT = {"text", "mermaid", "json", "gitignore", "dotenv", "toml", "ini"}
+OUTPUT = {"", "text", "mermaid", "json", "gitignore", "dotenv", "toml", "ini"}
 """Languages of blocks that show something and do nothing."""
 
 
