@@ -125,7 +125,7 @@ def _pandas_column(series: Any) -> tuple[list[Any], str | None]:
     values = [_plain(value) for value in series.astype(object)]
     if floats:
         values = [AMBIGUOUS if value is None or value != value else value for value in values]
-    elif pd.api.types.is_integer_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
+    elif series.dtype != object and not pd.api.types.is_float_dtype(series.dtype):
         values = [None if value is None or value != value else value for value in values]
     if series.dtype == object and not any(value is not None for value in values):
         return values, None

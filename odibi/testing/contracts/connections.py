@@ -102,9 +102,8 @@ class ConnectionContract:
         """The old content stands until the new one is whole; after an error nothing of the attempt is left."""
         target = connection.location("out/t.csv")
         self.stage(connection, "out/t.csv", b"old")
-        with pytest.raises(RuntimeError, match="stop"), staged(target) as path:
-            Path(path).write_bytes(b"half")
-            raise RuntimeError("stop")
+        with pytest.raises(OSError, match="stop"), staged(target) as path:
+            self.break_off(path)
         assert self.get(connection, "out/t.csv") == b"old"
         self.stage(connection, "out/t.csv", b"new")
         assert self.get(connection, "out/t.csv") == b"new"
@@ -120,7 +119,12 @@ class ConnectionContract:
             sweep(target)
             assert marker.read_bytes() == b"x"
 
-    # -- helpers -----------------------------------------------------------------------------------------------------------
+    # -- helpers ------------------------------------------------------------------------------------------------------
+
+    def break_off(self, path: str) -> None:
+        """A writer that fails half-way."""
+        Path(path).write_bytes(b"half")
+        raise OSError("stop")
 
     def put(self, connection: BaseConnection, relative: str, content: bytes) -> None:
         """Write a file."""

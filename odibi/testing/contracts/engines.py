@@ -1,1 +1,331 @@
-class EngineContract: ...
+"""What every engine must do, whatever computes underneath."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from odibi.connections import BaseConnection, LocalConnection
+from odibi.context import Context, PandasContext
+from odibi.engine import Engine
+from odibi.engine.base import Checks, NotEmptyCheck, Query, RowCheck, Target, UniqueCheck, WriteReport
+from odibi.errors import (
+    CheckFailed,
+    ConfigError,
+    DataError,
+    DataNotFoundError,
+    OdibiError,
+    SchemaMismatchError,
+    SqlError,
+    TargetExistsError,
+    UnknownNameError,
+)
+from odibi.testing.compare import assert_frame_equal
+from odibi.testing.frames import arrow_table
+from odibi.types import parse_type
+
+Rows = Sequence[Mapping[str, Any]]
+EVERY_TYPE: Mapping[str, tuple[str, Any]] = {
+    "flag": ("boolean", True),
+    "tiny": ("tinyint", -128),
+    "small": ("smallint", 32_767),
+    "whole": ("int", -(2**31)),
+    "big": ("bigint", 2**63 - 1),
+    "single": ("float", 0.5),
+    "double": ("double", 1e300),
+    "exact": ("decimal(38,10)", Decimal("1234567890123456789.0123456789")),
+    "text": ("string", "ünï 🎈\n"),
+    "bytes": ("binary", b"\x00\xff"),
+    "day": ("date", date(1582, 10, 15)),
+    "moment": ("timestamp", datetime(2024, 3, 31, 1, 0, 0, 1, tzinfo=UTC)),
+    "wall": ("timestamp_ntz", datetime(2024, 3, 31, 2, 30)),  # noqa: DTZ001
+    "tags": ("array<string>", ["a", None]),
+    "point": ("struct<x:double,y:double>", {"x": 1.0, "y": None}),
+}
+
+
+class EngineContract:
+    """An engine reads, computes, checks and writes alike, and refuses alike."""
+
+    @pytest.fixture
+    def engine(self) -> Engine:
+        """An engine without connections of its own."""
+        raise NotImplementedError("override the fixture `engine`")
+
+    @pytest.fixture
+    def connection(self, tmp_path: Path) -> BaseConnection:
+        """An empty place that Delta tables can be written to."""
+        return LocalConnection(tmp_path / "lake", name="lake")
+
+    # -- tables --------------------------------------------------------------------------------------------------------
+
+    def test_every_type_is_kept(self, engine: Engine, connection: BaseConnection) -> None:
+        """By name and value, NULL too."""
+        schema = {name: type for name, (type, _) in EVERY_TYPE.items()}
+        rows: Rows = [{name: value for name, (_, value) in EVERY_TYPE.items()}, dict.fromkeys(EVERY_TYPE)]
+        self.write(engine, connection, rows, schema)
+        frame = engine.scan(self.source(connection))
+        assert {column.name: column.type_name for column in frame.columns} == schema
+        assert_frame_equal(engine.narwhals(frame, lazy=True), arrow_table(rows, schema), check_dtypes=False)
+
+    def test_overwrite_replaces_rows_schema_and_partitions(self, engine: Engine, connection: BaseConnection) -> None:
+        """The old version stays; the report tells the versions and what changed."""
+        self.write(engine, connection, [{"a": 1, "p": "x"}], partition_by=("p",))
+        report = self.write(engine, connection, [{"b": "y"}])
+        assert (report.rows, report.version_before, report.version_after) == (1, 0, 1)
+        assert report.schema_changes
+        self.holds(engine, connection, [{"b": "y"}])
+        old = engine.read(connection, path="t", options={"versionAsOf": 0})
+        assert_frame_equal(old, [{"a": 1, "p": "x"}])
+
+    def test_append_keeps_the_types_of_the_table(self, engine: Engine, connection: BaseConnection) -> None:
+        """Where nothing can be lost."""
+        self.write(engine, connection, [{"id": 1, "x": 0.5}], {"id": "bigint", "x": "double"})
+        self.write(engine, connection, [{"id": 2, "x": 0.25}], {"id": "int", "x": "float"}, "append")
+        self.holds(engine, connection, [{"id": 1, "x": 0.5}, {"id": 2, "x": 0.25}])
+        columns = engine.scan(self.source(connection)).columns
+        assert [column.type_name for column in columns] == ["bigint", "double"]
+
+    def test_append_adds_new_columns(self, engine: Engine, connection: BaseConnection) -> None:
+        """What a row lacks is NULL, on either side."""
+        self.write(engine, connection, [{"id": 1, "a": "x"}])
+        self.write(engine, connection, [{"id": 2, "b": "y"}], mode="append")
+        self.holds(engine, connection, [{"id": 1, "a": "x", "b": None}, {"id": 2, "a": None, "b": "y"}])
+
+    @pytest.mark.parametrize(
+        ("had", "given", "value"),
+        [("bigint", "string", "x"), ("date", "bigint", 1), ("boolean", "bigint", 1), ("array<int>", "int", 1)],
+    )
+    def test_append_refuses_other_types(
+        self, engine: Engine, connection: BaseConnection, had: str, given: str, value: Any
+    ) -> None:
+        """Column and both types are named."""
+        self.write(engine, connection, [{"id": None}], {"id": had})
+        with pytest.raises(SchemaMismatchError) as caught:
+            self.write(engine, connection, [{"id": value}], {"id": given}, "append")
+        assert all(word in str(caught.value) for word in ("'id'", had, given))
+        self.holds(engine, connection, [{"id": None}])
+
+    def test_a_value_that_does_not_fit_leaves_the_table(self, engine: Engine, connection: BaseConnection) -> None:
+        """It is an error, never another value."""
+        self.write(engine, connection, [{"id": 1}], {"id": "int"})
+        with pytest.raises(OdibiError, match="3000000000"):
+            self.write(engine, connection, [{"id": 2}, {"id": 3_000_000_000}], {"id": "bigint"}, "append")
+        self.holds(engine, connection, [{"id": 1}])
+
+    def test_error_and_ignore(self, engine: Engine, connection: BaseConnection) -> None:
+        """Both leave what is there, one says so loudly."""
+        self.write(engine, connection, [{"id": 1}], mode="error")
+        with pytest.raises(TargetExistsError):
+            self.write(engine, connection, [{"id": 2}], mode="error")
+        assert not self.write(engine, connection, [{"id": 2}], mode="ignore").written
+        self.holds(engine, connection, [{"id": 1}])
+
+    def test_partitions_are_pruned_by_filters(self, engine: Engine, connection: BaseConnection) -> None:
+        """NULL is a partition of its own."""
+        rows: Rows = [{"id": 1, "p": "a"}, {"id": 2, "p": None}, {"id": 3, "p": "b c/ü=%"}]
+        report = self.write(engine, connection, rows, partition_by=("p",))
+        assert report.partitions == 3
+        self.holds(engine, connection, rows)
+        found = engine.read(connection, path="t", options={"filters": [["p", "=", "b c/ü=%"]]})
+        assert_frame_equal(found, [rows[2]])
+
+    def test_columns_without_values_ask_for_a_type(self, engine: Engine, connection: BaseConnection) -> None:
+        """A declared one serves."""
+        frame = self.computed(engine, "SELECT 1 AS id, NULL AS x")
+        with pytest.raises(SchemaMismatchError, match=r"'x'.*declare"):
+            engine.save(frame, self.target(connection))
+        target = self.target(connection, schema={"x": parse_type("date")})
+        engine.save(frame, target)
+        self.holds(engine, connection, [{"id": 1, "x": None}])
+
+    @pytest.mark.parametrize("names", [("a b",), ("a;b",), ("x", "X")])
+    def test_names_that_delta_can_not_hold(
+        self, engine: Engine, connection: BaseConnection, names: tuple[str, ...]
+    ) -> None:
+        """They are refused before anything is written."""
+        with pytest.raises(OdibiError) as caught:
+            self.write(engine, connection, [dict.fromkeys(names, 1)])
+        assert names[-1] in str(caught.value)
+        with pytest.raises(DataNotFoundError):
+            engine.read(connection, path="t")
+
+    def test_history_restore_and_vacuum(self, engine: Engine, connection: BaseConnection) -> None:
+        """Plain data, newest first; nothing that a version needs is lost."""
+        for number in (1, 2, 3):
+            self.write(engine, connection, [{"id": number}])
+        history = engine.get_delta_history(connection, "t")
+        assert [commit["version"] for commit in history] == [2, 1, 0]
+        assert set(history[0]) >= {"version", "timestamp", "operation", "parameters", "metrics", "user_metadata"}
+        assert all(abs(datetime.now(UTC) - commit["timestamp"]) < timedelta(hours=1) for commit in history)
+        assert len(engine.get_delta_history(connection, "t", limit=1)) == 1
+        engine.restore_delta(connection, "t", 0)
+        self.holds(engine, connection, [{"id": 1}])
+        with pytest.raises(DataNotFoundError):
+            engine.restore_delta(connection, "t", 99)
+        with pytest.raises(OdibiError, match="retention"):
+            engine.vacuum_delta(connection, "t", retention_hours=0)
+        assert engine.vacuum_delta(connection, "t", 0, True, False)["files_deleted"] == 0
+        assert engine.vacuum_delta(connection, "t", 0, False, False)["files_deleted"] == 2
+        self.holds(engine, connection, [{"id": 1}])
+
+    # -- arguments -----------------------------------------------------------------------------------------------------
+
+    def test_arguments_are_judged_in_front(self, engine: Engine, connection: BaseConnection) -> None:
+        """Names that do not exist, options nobody knows."""
+        frame = engine.native(engine.adopt(arrow_table([{"id": 1}])))
+        with pytest.raises(UnknownNameError, match="write mode 'upsert'"):
+            engine.write(frame, connection, path="t", mode="upsert")
+        with pytest.raises(UnknownNameError, match="format 'parqet'; did you mean 'parquet'"):
+            engine.write(frame, connection, "parqet", "t")
+        with pytest.raises(UnknownNameError, match="connection 'nowhere'"):
+            engine.read("nowhere", path="t")
+        with pytest.raises(ConfigError, match=r"unknown option 'delimeter'.*did you mean 'delimiter'"):
+            engine.read(connection, path="t.csv", options={"delimeter": ";"})
+        with pytest.raises(DataNotFoundError, match="lake:nothing"):
+            engine.read(connection, path="nothing")
+
+    def test_native_frames_go_in_and_come_out(self, engine: Engine, connection: BaseConnection) -> None:
+        """With all their digits."""
+        rows: Rows = [{"id": 2**53 + 1, "d": Decimal("0.10")}, {"id": None, "d": None}]
+        native = engine.native(engine.adopt(arrow_table(rows, {"id": "bigint", "d": "decimal(10,2)"})))
+        with pytest.warns(UserWarning, match=r"partition_by \[d\].* fewer than 1,000 rows"):
+            report = engine.write(native, connection, path="t", options={"partition_by": "d"})
+        assert (report.rows, report.version_after) == (2, 0)
+        assert_frame_equal(engine.read(connection, path="t"), rows)
+
+    @pytest.mark.parametrize("data", [None, 5, "x", {}, [1], object()])
+    def test_what_is_no_frame_is_refused(self, engine: Engine, data: Any) -> None:
+        """With what would be right."""
+        with pytest.raises(DataError, match="is no frame; return"):
+            engine.adopt(data)
+
+    # -- computing -----------------------------------------------------------------------------------------------------
+
+    def test_sql_over_a_context(self, engine: Engine) -> None:
+        """As a user calls it."""
+        context = PandasContext()
+        context.register("orders", engine.native(engine.adopt(arrow_table([{"id": 1}, {"id": 2}]))))
+        assert_frame_equal(
+            engine.execute_sql("SELECT sum(id) AS n FROM orders", context), [{"n": 3}], check_dtypes=False
+        )
+        with pytest.raises(SqlError, match=r"'nope'.*id"):
+            engine.execute_sql("SELECT nope FROM orders", context)
+
+    @pytest.mark.parametrize(
+        "expression", ["1 / (id - id)", "CAST('x' AS INT)", "CAST(3000000000 AS INT)", "CAST(9e30 AS BIGINT)"]
+    )
+    def test_bad_arithmetic_is_an_error(self, engine: Engine, connection: BaseConnection, expression: str) -> None:
+        """Never NULL, never infinity."""
+        with pytest.raises(OdibiError):
+            engine.save(self.computed(engine, f"SELECT {expression} AS x FROM t"), self.target(connection))
+        with pytest.raises(DataNotFoundError):
+            engine.read(connection, path="t")
+
+    def test_kept_frames_do_not_change(self, engine: Engine) -> None:
+        """What was computed once is the same for all who use it."""
+        kept = engine.keep(self.computed(engine, "SELECT random() AS r FROM t"))
+        assert not engine.is_lazy(kept)
+        assert kept.rows == 1
+        both = engine.query(Query("SELECT a.r = b.r AS same FROM a, b", engine.dialect), {"a": kept, "b": kept})[0]
+        assert_frame_equal(engine.native(both), [{"same": True}])
+
+    def test_functions_see_native_frames(self, engine: Engine) -> None:
+        """And may return what they were given."""
+
+        def function(context: Any, current: Any = None, *, name: str) -> Any:
+            assert type(context.get("t")) is type(current)
+            return context.get(name)
+
+        frame = engine.adopt(arrow_table([{"id": 2**53 + 1}]))
+        result = engine.call(function, Context(engine, {"t": frame}), frame, {"name": "t"})
+        assert_frame_equal(engine.native(result), [{"id": 2**53 + 1}])
+
+    # -- checks --------------------------------------------------------------------------------------------------------
+
+    def test_checks_count_what_fails(self, engine: Engine) -> None:
+        """In order, none left out."""
+        frame = engine.keep(engine.adopt(arrow_table([{"id": 1}, {"id": 1}, {"id": None}])))
+        row = RowCheck("no_nulls(id)", "id IS NULL", ("id",), engine.dialect)
+        results = engine.check(frame, Checks((row, UniqueCheck("unique(id)", ("id",)), NotEmptyCheck())))
+        assert [result.name for result in results] == ["no_nulls(id)", "unique(id)", "not_empty"]
+        assert [result.passed for result in results] == [False, False, True]
+        assert results[0].failing_rows == 1
+
+    @pytest.mark.parametrize("format", ["delta", "parquet", "csv"])
+    def test_a_failed_check_leaves_the_target(self, engine: Engine, connection: BaseConnection, format: str) -> None:
+        """With `warn` it is written all the same, and reported."""
+        self.write(engine, connection, [{"id": 1}], format=format)
+        frame = engine.adopt(arrow_table([{"id": 5}, {"id": None}]))
+        row = RowCheck("no_nulls(id)", "id IS NULL", ("id",), engine.dialect)
+        with pytest.raises(CheckFailed, match="no_nulls"):
+            engine.save(frame, self.target(connection, format=format), Checks((row,)))
+        self.holds(engine, connection, [{"id": 1}], format)
+        report = engine.save(frame, self.target(connection, format=format), Checks((row,), on_fail="warn"))
+        assert [check.passed for check in report.checks] == [False]
+        self.holds(engine, connection, [{"id": 5}, {"id": None}], format)
+
+    # -- before a run --------------------------------------------------------------------------------------------------
+
+    def test_mistakes_are_seen_without_data(self, engine: Engine) -> None:
+        """And the columns that a query gives."""
+        columns = engine.adopt(arrow_table([{"id": 1, "name": "x"}])).columns
+        good = engine.analyse(Query("SELECT id, upper(name) AS n FROM t", engine.dialect), {"t": columns})
+        assert not good.problems
+        assert good.columns is not None
+        assert [(column.name, column.type_name) for column in good.columns] == [("id", "bigint"), ("n", "string")]
+        bad = engine.analyse(Query("SELECT nam FROM t", engine.dialect), {"t": columns})
+        assert "nam" in bad.problems[0].message
+        assert bad.problems[0].offset == 7
+        assert engine.analyse(Query("SELECT FROM FROM", engine.dialect), {}).problems
+        assert not engine.analyse(Query("SELECT random() AS r FROM t", engine.dialect), {"t": columns}).deterministic
+
+    # -- helpers -------------------------------------------------------------------------------------------------------
+
+    def source(self, connection: BaseConnection, format: str = "delta") -> Any:
+        """Where these tests read."""
+        from odibi.engine.base import Source
+
+        return Source(connection, self.path(format), format)
+
+    def target(
+        self,
+        connection: BaseConnection,
+        mode: str = "overwrite",
+        partition_by: tuple[str, ...] = (),
+        schema: Mapping[str, Any] | None = None,
+        format: str = "delta",
+    ) -> Target:
+        """Where these tests write."""
+        return Target(connection, self.path(format), format, mode, partition_by, schema or {})
+
+    def path(self, format: str) -> str:
+        """The path for a format."""
+        return "t" if format == "delta" else f"t.{format}"
+
+    def write(
+        self,
+        engine: Engine,
+        connection: BaseConnection,
+        rows: Rows,
+        schema: Mapping[str, str] | None = None,
+        mode: str = "overwrite",
+        partition_by: tuple[str, ...] = (),
+        format: str = "delta",
+    ) -> WriteReport:
+        """Write rows."""
+        target = self.target(connection, mode, partition_by, format=format)
+        return engine.save(engine.adopt(arrow_table(rows, schema)), target)
+
+    def holds(self, engine: Engine, connection: BaseConnection, rows: Rows, format: str = "delta") -> None:
+        """Check what is stored."""
+        assert_frame_equal(engine.narwhals(engine.scan(self.source(connection, format)), lazy=True), list(rows))
+
+    def computed(self, engine: Engine, sql: str) -> Any:
+        """The lazy result of a query; `t` has one row, `id` 1."""
+        return engine.query(Query(sql, engine.dialect), {"t": engine.adopt(arrow_table([{"id": 1}]))})[0]

@@ -27,12 +27,13 @@ Schema = Mapping[str, str]
 PLAIN: Schema = {
     "id": "bigint", "name": "string", "price": "double", "ok": "boolean", "day": "date", "at": "timestamp_ntz",
 }  # fmt: skip
-PLAIN_ROWS: Rows = [
-    {"id": 1, "name": "a", "price": 0.1, "ok": True, "day": date(2024, 2, 29), "at": datetime(2024, 1, 1, 12, 30, 15)},  # noqa: DTZ001
-    {"id": -2, "name": 'quo"te, "x"', "price": -1e300, "ok": False, "day": date(1970, 1, 1), "at": datetime(1999, 12, 31)},  # noqa: DTZ001
-    {"id": None, "name": None, "price": None, "ok": None, "day": None, "at": None},
-    {"id": 4, "name": "new\nline; ünï 🎈", "price": 3.0, "ok": True, "day": date(2030, 1, 1), "at": datetime(2001, 2, 3, 4, 5, 6)},  # noqa: DTZ001
-]  # fmt: skip
+_VALUES: Sequence[tuple[Any, ...]] = (
+    (1, "a", 0.1, True, date(2024, 2, 29), datetime(2024, 1, 1, 12, 30, 15)),  # noqa: DTZ001
+    (-2, 'quo"te, "x"', -1e300, False, date(1970, 1, 1), datetime(1999, 12, 31)),  # noqa: DTZ001
+    (None, None, None, None, None, None),
+    (4, "new\nline; ünï 🎈", 3.0, True, date(2030, 1, 1), datetime(2001, 2, 3, 4, 5, 6)),  # noqa: DTZ001
+)
+PLAIN_ROWS: Rows = [dict(zip(PLAIN, values, strict=True)) for values in _VALUES]
 ODD_NAMES = ("with space", 'quo"te', "it's", "ünïcode🎈", "semi;colon", "a,b", "order", "1st", "a.b", "%x")
 EVERYTHING = frozenset(
     {"big integers", "decimals", "zoned", "nested", "binary", "non-finite", "2000 columns", "no rows", "every name"}
@@ -121,7 +122,7 @@ class FormatContract:
     def test_odd_column_names(self, engine: Engine, connection: BaseConnection, name: str) -> None:
         """Spaces, quotes, signs, unicode, keywords."""
         schema = {"id": "bigint", name: "string"}
-        rows = [{"id": 1, name: "x"}]
+        rows: Rows = [{"id": 1, name: "x"}]
         if name in self.illegal_names:
             with pytest.raises(OdibiError) as caught:
                 self.write(engine, connection, rows, schema)
@@ -133,23 +134,23 @@ class FormatContract:
     def test_two_thousand_columns(self, engine: Engine, connection: BaseConnection) -> None:
         """Wide data is slow at most."""
         names = [f"c{number}" for number in range(2000)]
-        rows = [{name: number for number, name in enumerate(names)}]
+        rows: Rows = [{name: number for number, name in enumerate(names)}]
         self.holds_or_refuses("2000 columns", engine, connection, rows, dict.fromkeys(names, "bigint"))
 
     def test_integers_beyond_doubles(self, engine: Engine, connection: BaseConnection) -> None:
         """2^53 + 1 is no double."""
-        rows = [{"i": 1, "n": 2**53 + 1}, {"i": 2, "n": 2**63 - 1}, {"i": 3, "n": -(2**63)}, {"i": 4, "n": None}]
+        rows: Rows = [{"i": 1, "n": 2**53 + 1}, {"i": 2, "n": 2**63 - 1}, {"i": 3, "n": -(2**63)}, {"i": 4, "n": None}]
         self.holds_or_refuses("big integers", engine, connection, rows, {"i": "int", "n": "bigint"})
 
     def test_decimals(self, engine: Engine, connection: BaseConnection) -> None:
         """Exact, also beyond doubles."""
         values = [Decimal("12345678901234567890.123456789"), Decimal("-0.000000001"), None]
-        rows = [{"i": number, "d": value} for number, value in enumerate(values)]
+        rows: Rows = [{"i": number, "d": value} for number, value in enumerate(values)]
         self.holds_or_refuses("decimals", engine, connection, rows, {"i": "int", "d": "decimal(38,9)"})
 
     def test_zoned_timestamps(self, engine: Engine, connection: BaseConnection) -> None:
         """The moment stays, in UTC, to the microsecond."""
-        rows = [{"i": 1, "t": datetime(2024, 3, 31, 1, 59, 59, 123456, tzinfo=UTC)}, {"i": 2, "t": None}]
+        rows: Rows = [{"i": 1, "t": datetime(2024, 3, 31, 1, 59, 59, 123456, tzinfo=UTC)}, {"i": 2, "t": None}]
         self.holds_or_refuses("zoned", engine, connection, rows, {"i": "int", "t": "timestamp"})
 
     def test_nested(self, engine: Engine, connection: BaseConnection) -> None:
@@ -174,7 +175,9 @@ class FormatContract:
 
     def test_non_finite_floats(self, engine: Engine, connection: BaseConnection) -> None:
         """NaN and the infinities are values, not NULL."""
-        rows = [{"i": place, "x": value} for place, value in enumerate([math.nan, math.inf, -math.inf, None, 1.5])]
+        rows: Rows = [
+            {"i": place, "x": value} for place, value in enumerate([math.nan, math.inf, -math.inf, None, 1.5])
+        ]
         self.holds_or_refuses("non-finite", engine, connection, rows, {"i": "int", "x": "double"})
 
     # -- compressed files and folders ----------------------------------------------------------------------------------
@@ -204,10 +207,10 @@ class FormatContract:
         if not FORMATS[self.format].partitionable:
             pytest.skip(f"{self.format} is not partitioned")
         schema = {"id": "bigint", "region": "string"}
-        rows = [{"id": 1, "region": "EU west/ü=%"}, {"id": 2, "region": None}, {"id": 3, "region": "US"}]
+        rows: Rows = [{"id": 1, "region": "EU west/ü=%"}, {"id": 2, "region": None}, {"id": 3, "region": "US"}]
         target = self.target(connection, "overwrite", "p", ("region",))
         if connection.location("").local_path is None and not FORMATS[self.format].transactional:
-            with pytest.raises(DataError, match="can not be replaced in one step on an object store.*Delta"):
+            with pytest.raises(DataError, match=r"can not be replaced in one step on an object store.*Delta"):
                 engine.save(engine.adopt(arrow_table(rows, schema)), target)
             return
         engine.save(engine.adopt(arrow_table(rows, schema)), target)

@@ -1,0 +1,33 @@
+"""The engines keep the contract of engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from odibi.connections import BaseConnection, LocalConnection, LocalDBFS
+from odibi.engine import Engine, PandasEngine
+from odibi.testing.contracts import EngineContract
+
+
+class TestPandas(EngineContract):
+    @pytest.fixture
+    def engine(self) -> Iterator[Engine]:
+        made = PandasEngine()
+        yield made
+        made.close()
+
+
+class TestPandasOnDBFS(TestPandas):
+    @pytest.fixture
+    def connection(self, tmp_path: Path) -> BaseConnection:
+        return LocalDBFS(tmp_path / "dbfs", name="lake")
+
+
+def test_names_of_connections_are_known_to_the_engine(tmp_path: Path) -> None:
+    engine = PandasEngine({"lake": LocalConnection(tmp_path, name="lake")})
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    assert engine.read("lake", path="a.csv")["id"].tolist() == [1]
+    engine.close()

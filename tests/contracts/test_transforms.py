@@ -1,0 +1,79 @@
+"""The built-in operations, SQL and functions keep the contract of transforms."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from odibi.testing.contracts import TransformContract
+
+SALES = (
+    {"id": 1, "month": "jan", "amount": 5},
+    {"id": 1, "month": "feb", "amount": None},
+    {"id": 2, "month": None, "amount": 2**53 + 1},
+)
+TYPES = {"id": "bigint", "month": "string", "amount": "bigint"}
+
+
+class OnSales(TransformContract):
+    rows = SALES
+    schema: ClassVar = TYPES
+
+
+class TestSql(OnSales):
+    step: ClassVar = {"sql": "SELECT id, amount - 1 AS less FROM current WHERE amount > 5"}
+    expected = ({"id": 2, "less": 2**53},)
+    expected_schema: ClassVar = {"id": "bigint", "less": "bigint"}
+
+
+class TestPivot(OnSales):
+    step: ClassVar = {
+        "operation": "pivot",
+        "params": {"group_by": ["id"], "pivot_column": "month", "value_column": "amount", "values": ["jan", "feb"]},
+    }
+    expected = ({"id": 1, "jan": 5, "feb": None}, {"id": 2, "jan": None, "feb": None})
+
+
+class TestDeduplicate(OnSales):
+    step: ClassVar = {"operation": "deduplicate", "params": {"subset": ["id"], "order_by": ["amount desc"]}}
+    expected = (SALES[0], SALES[2])
+    expected_schema: ClassVar = TYPES
+
+
+class TestRename(OnSales):
+    step: ClassVar = {"operation": "rename", "params": {"columns": {"amount": "sum_of_it"}}}
+    expected = tuple({"id": r["id"], "month": r["month"], "sum_of_it": r["amount"]} for r in SALES)
+
+
+class TestCast(OnSales):
+    step: ClassVar = {"operation": "cast", "params": {"columns": {"id": "string"}}}
+    expected = tuple({**row, "id": str(row["id"])} for row in SALES)
+    expected_schema: ClassVar = {**TYPES, "id": "string"}
+
+
+class TestFillNulls(OnSales):
+    step: ClassVar = {"operation": "fill_nulls", "params": {"values": {"amount": 0, "month": "?"}}}
+    expected = (SALES[0], {**SALES[1], "amount": 0}, {**SALES[2], "month": "?"})
+    expected_schema: ClassVar = TYPES
+
+
+class TestFunction(OnSales):
+    step: ClassVar = {"function": "halve", "params": {"column": "amount"}}
+    files: ClassVar = {
+        "functions.py": "from odibi import transform\n\n\n@transform\ndef halve(context, current, column: str):\n"
+        "    current[column] = current[column] - 1\n    return current\n"
+    }
+    transforms = ("functions.py",)
+    expected = (
+        {"id": 1, "month": "jan", "amount": 4},
+        {"id": 1, "month": "feb", "amount": None},
+        {"id": 2, "month": None, "amount": 2**53},
+    )
+    expected_schema: ClassVar = TYPES
+
+
+class TestNarwhalsFunction(TestFunction):
+    files: ClassVar = {
+        "functions.py": "import narwhals as nw\n\nfrom odibi import transform\n\n\n@transform\n"
+        "def halve(context, current: nw.LazyFrame, column: str) -> nw.LazyFrame:\n"
+        "    return current.with_columns(nw.col(column) - 1)\n"
+    }
