@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import threading
+from contextlib import suppress
+from typing import NoReturn
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,5 +23,21 @@ def main(argv: list[str] | None = None) -> int:
     return run_command(arguments)
 
 
+def script() -> NoReturn:
+    """The program's entry: `main`, and a quick way out.
+
+    What is registered with `atexit` runs, and output is flushed. Taking the interpreter apart after that would cost as
+    much as twenty nodes, and native threads of libraries have been seen to abort in it.
+    """
+    code = main()
+    if threading.active_count() > 1:  # somebody's thread is still at work: leave as Python does, which waits for it
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or nobody reads any more
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

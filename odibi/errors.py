@@ -23,7 +23,6 @@ Each error is also the built-in it resembles, so `except FileNotFoundError` work
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +175,8 @@ def install_command(extra: str) -> str:
 
 def closest(name: str, known: Iterable[str], n: int = 1) -> list[str]:
     """Up to `n` known names that resemble `name`, best first; case is ignored."""
+    import difflib  # needed only where something is wrong
+
     by_lower = {candidate.lower(): candidate for candidate in known}
     return [by_lower[match] for match in difflib.get_close_matches(name.lower(), list(by_lower), n=n, cutoff=0.6)]
 

@@ -6,10 +6,9 @@ import getpass
 import os
 import platform
 import queue
-import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from odibi import graph
+from odibi._version import __version__
 from odibi.engine.base import Engine
 from odibi.errors import NodeError, UnknownNameError
 from odibi.events import (
@@ -136,7 +136,8 @@ class _Run:
         self.observers = [*([recorder(self.emit)] if recorder else []), *observers]
         self.stories: dict[str, str] = {}
         self.telling = threading.RLock()
-        self.info = run_info(project, engine, options)
+        self.versions = {"odibi": __version__, "python": platform.python_version()}
+        self.info = run_info(project, engine, options, self.versions)
 
     def emit(self, event: Event) -> None:
         """Tell every observer; a story's place is taken down for the result."""
@@ -199,6 +200,7 @@ class _Run:
     def finish(
         self, pipeline: ResolvedPipeline, status: Status, duration: float, records: Sequence[NodeRecord], reason: str
     ) -> PipelineResult:
+        self.versions.update(self.engine.versions())  # libraries are loaded when first needed
         warnings = tuple(self.project.warnings)
         event = PipelineFinished(pipeline.name, status, datetime.now(UTC), duration, records, warnings, reason)
         self.emit(event)
@@ -395,12 +397,10 @@ def node_info(node: Node) -> NodeInfo:
     return NodeInfo(node.name, node.inputs, node.kinds, node.description, source, target)
 
 
-def run_info(project: Project, engine: Engine, options: RunOptions) -> RunInfo:
+def run_info(project: Project, engine: Engine, options: RunOptions, versions: Mapping[str, str]) -> RunInfo:
     """Who, where, when and with what."""
-    from odibi._version import __version__
-
     return RunInfo(
-        run_id=secrets.token_hex(4),
+        run_id=os.urandom(4).hex(),
         started=datetime.now(UTC),
         project=project.name,
         file=project.file.name,
@@ -409,7 +409,7 @@ def run_info(project: Project, engine: Engine, options: RunOptions) -> RunInfo:
         version=project.version or "",
         owner=project.owner or "",
         sql_dialect=project.sql_dialect,
-        versions={"odibi": __version__, "python": platform.python_version(), **engine.versions()},
+        versions=versions,
         user=_user(),
         host=platform.node(),
         git_commit=git_commit(project.file.parent),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -41,13 +43,15 @@ class PandasEngine(Engine):
     def __init__(self, connections: Mapping[str, BaseConnection] | None = None) -> None:
         self.connections = dict(connections or {})
         self._session: Session | None = None
+        self._making = threading.Lock()
 
     @property
     def session(self) -> Session:
-        """The DuckDB database, made when first needed."""
-        if self._session is None:
-            self._session = Session()
-        return self._session
+        """The DuckDB database, made when first needed, by one of the nodes that start at the same time."""
+        with self._making:
+            if self._session is None:
+                self._session = Session()
+            return self._session
 
     # -- frames --------------------------------------------------------------------------------------------------------
 
@@ -221,10 +225,9 @@ class PandasEngine(Engine):
             self.__dict__.pop("_analyser").close()
 
     def versions(self) -> dict[str, str]:
-        """Versions of the libraries that compute."""
-        from importlib.metadata import version
-
-        return {"duckdb": duckdb.__version__, "deltalake": version("deltalake")}
+        """Versions of the libraries that compute, of those that were loaded by now."""
+        loaded = {name: sys.modules[name] for name in ("deltalake", "pyarrow", "pandas") if name in sys.modules}
+        return {"duckdb": duckdb.__version__, **{name: str(module.__version__) for name, module in loaded.items()}}
 
     @contextmanager
     def _explained(
