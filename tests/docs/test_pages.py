@@ -44,7 +44,7 @@ FRAGMENTS: dict[str, Callable[[Any], Any]] = {
 
 
 def page_id(page: Path) -> str:
-    return page.name
+    return page.relative_to(ROOT).as_posix()
 
 
 @pytest.fixture
