@@ -11,6 +11,8 @@ from odibi.errors import UnknownNameError
 if TYPE_CHECKING:
     from odibi.engine.base import Engine, Frame
 
+__all__ = ["Context", "PandasContext"]
+
 
 class FrameContext:
     """Frames by name, as a transform function uses them. A test puts them in by hand; no engine is needed.
@@ -33,7 +35,7 @@ class FrameContext:
             self._native[name] = df
 
     def get(self, name: str) -> Any:
-        """The native frame of that name. Raises `UnknownNameError` , a `LookupError`, which lists the names."""
+        """The native frame of that name. Raises `UnknownNameError`, a `LookupError`, which lists the names."""
         with self._lock:
             if name in self._native:
                 return self._native[name]
