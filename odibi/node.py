@@ -7,6 +7,7 @@ named.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,17 +50,19 @@ class Stage:
 
 @dataclass(frozen=True)
 class Result:
-    """What a node hands on: its frame, and the stages that are still to be computed when the frame is."""
+    """What a node hands on: its frame, and the stages that are still to be computed when the frame is. `repeatable` is
+    False where computing the frame twice may give different rows."""
 
     frame: Frame
     trail: tuple[Stage, ...] = ()
+    repeatable: bool = True
 
 
 @dataclass(frozen=True)
 class Job:
-    """A node and how it is to be run. `users` is how many nodes use its result, `streams` says that they are SQL, which
-    computes it once, in one query; `write` is False for nodes that are only needed by others; `sample_rows` bounds what
-    the story shows; `metadata` goes into Delta commits."""
+    """A node and how it is to be run. `users` is how many nodes use its result, `streams` says that each is sure to
+    compute it once (see `computes_once`); `write` is False for nodes that are only needed by others; `sample_rows`
+    bounds what the story shows; `metadata` goes into Delta commits."""
 
     node: Node
     users: int = 0
@@ -97,6 +100,7 @@ class _Run:
         self.trail: tuple[Stage, ...] = tuple(
             {id(stage): stage for result in inputs.values() for stage in result.trail}.values()
         )
+        self.repeatable = all(result.repeatable for result in inputs.values())
         self.record.rows_in = {name: result.frame.rows for name, result in inputs.items()}
         self.record.steps = []
 
@@ -132,8 +136,18 @@ class _Run:
         label = f"steps[{number}]"
         with self.at(label, note.position, step):
             frame, note.run = self.compute(step, current)
+            self.repeatable = not self.engine.is_lazy(frame) or (self.repeatable and step.deterministic)
+            if not self.repeatable and not self.streams_into(number + 1):
+                frame, self.repeatable = self.engine.keep(frame), True
         note.duration = time.perf_counter() - began
         return self.passed(label, note.position, frame)
+
+    def streams_into(self, number: int) -> bool:
+        """Whether a step, if there is one, computes the result of the step before it once."""
+        if number == len(self.node.steps):
+            return True
+        step = self.node.steps[number]
+        return step.kind == "function" or (step.kind == "sql" and _once(step.text, "current"))
 
     def compute(self, step: Step, current: Frame | None) -> tuple[Frame, str | None]:
         if isinstance(step, SqlStep):
@@ -167,27 +181,26 @@ class _Run:
             with self.at("write", str(self.node.position)):
                 report = self.engine.save(frame, target, self.node.checks)
             self.note_write(report)
-            frame, self.trail = report.frame, ()
+            frame, self.trail, self.repeatable = report.frame, (), True
         elif self.node.checks.items:
             frame = self.check(frame)
         elif self.must_keep(frame):
             frame = self.keep(frame)
         self.describe(frame)
-        return Result(frame, self.trail)
+        return Result(frame, self.trail, self.repeatable)
 
     def must_keep(self, frame: Frame) -> bool:
         """Whether the result is computed here: for more than one user, for none at all, or for one that might
-        compute it
-        twice where another computation could give other rows."""
+        compute it twice where another computation could give other rows."""
         if not self.engine.is_lazy(frame):
             return False
-        repeatable = self.node.deterministic or self.job.streams
+        repeatable = self.repeatable or self.job.streams
         return self.node.cache or self.job.users != 1 or not repeatable
 
     def keep(self, frame: Frame) -> Frame:
         with self.at(self.last_step(), str(self.node.position)):
             kept = self.engine.keep(frame)
-        self.trail = ()
+        self.trail, self.repeatable = (), True
         return kept
 
     def check(self, frame: Frame) -> Frame:
@@ -230,8 +243,9 @@ class _Run:
 
     def describe(self, frame: Frame) -> None:
         self.record.columns = _columns(frame)
-        self.record.rows = frame.rows
-        self.record.streamed = frame.rows is None and self.engine.is_lazy(frame)
+        written = self.record.write.rows if self.record.write and self.record.write.written else None
+        self.record.rows = frame.rows if frame.rows is not None else written
+        self.record.streamed = self.record.rows is None and self.engine.is_lazy(frame)
         if self.job.sample_rows:
             self.record.sample = self.engine.sample(frame, self.job.sample_rows)
 
@@ -281,6 +295,32 @@ class _Run:
             f"{f', {result.frame.rows:,} rows' if result.frame.rows is not None else ''}"
             for name, result in self.inputs.items()
         )
+
+
+def computes_once(user: Node, name: str) -> bool:
+    """True where a node is sure to compute the result of node `name` once: SQL steps that name it, by whatever way, once.
+
+    A query that names something twice may be planned with two computations of it, and so may WITH.
+    """
+    if not all(step.kind == "sql" for step in user.steps):
+        return False
+    own = re.escape(name.replace('"', '""'))
+    alone = user.source is None and len(user.inputs) == 1
+    first, *later = [step.text for step in user.steps] or [""]
+    return (
+        _once(first, f"{own}|current" if alone else own)
+        and all(_once(text, "current") for text in later)
+        and not any(_mentions(text, own) for text in later)
+    )
+
+
+def _once(text: str, names: str) -> bool:
+    return _mentions(text, names) <= 1 and not re.search(r"(?<!\w)with(?!\w)", text, re.IGNORECASE)
+
+
+def _mentions(text: str, names: str) -> int:
+    """How often one of `names` (a pattern) stands in a query where it may be a table: not as the `t` of `t.column`."""
+    return len(re.findall(rf'(?<!\w)(?:{names})(?!\w)(?!["`]?\s*\.)', text, re.IGNORECASE))
 
 
 def _of_rows(error: Exception) -> bool:
