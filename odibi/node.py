@@ -298,9 +298,9 @@ class _Run:
 
 
 def computes_once(user: Node, name: str) -> bool:
-    """True where a node is sure to compute the result of node `name` once: SQL steps that name it, by whatever way, once.
+    """True where a node of SQL steps is sure to compute the result of node `name` once, as it names it once.
 
-    A query that names something twice may be planned with two computations of it, and so may WITH.
+    What a query names twice may be planned with two computations, and so may what WITH defines.
     """
     if not all(step.kind == "sql" for step in user.steps):
         return False

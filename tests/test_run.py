@@ -369,6 +369,34 @@ def test_random_rows_are_the_same_for_all_who_use_them(more: str) -> None:
     assert run.rows("lake", "both") == [{"n": 100}]
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["SELECT count(*) AS n FROM dice AS l JOIN dice AS r USING (i)"],
+        ["WITH one AS (SELECT * FROM dice) SELECT count(*) AS n FROM one AS l JOIN one AS r USING (i)"],
+        ["SELECT * FROM current", "SELECT count(*) AS n FROM current AS l JOIN dice AS r USING (i)"],
+        ["SELECT * FROM dice", "SELECT count(*) AS n FROM current AS l JOIN current AS r USING (i)"],
+    ],
+)
+@pytest.mark.parametrize("between", [False, True])
+def test_a_random_choice_of_rows_is_made_once_however_often_it_is_named(steps: list[str], between: bool) -> None:
+    nodes = [sql("first", "SELECT i FROM (SELECT range AS i FROM range(10000)) USING SAMPLE 100 ROWS")]
+    nodes += [sql("dice", "SELECT i FROM first", "first")] if between else []
+    last = sql("n", "X", "dice", write="n").replace('["X"]', json.dumps(steps))
+    if not between:
+        nodes[0] = nodes[0].replace("name: first", "name: dice")
+    assert run_project(pipelines(*nodes, last)).raise_for_failure().rows("lake", "n") == [{"n": 100}]
+
+
+def test_a_random_choice_of_rows_is_made_once_within_a_node() -> None:
+    steps = [
+        "SELECT i FROM (SELECT range AS i FROM range(10000)) USING SAMPLE 100 ROWS",
+        "SELECT count(*) AS n FROM current AS l JOIN current AS r USING (i)",
+    ]
+    node = sql("n", "X", write="n").replace('["X"]', json.dumps(steps))
+    assert run_project(pipelines(node)).raise_for_failure().rows("lake", "n") == [{"n": 100}]
+
+
 def test_random_rows_that_are_written_are_those_handed_on() -> None:
     run = run_project(
         pipelines(
