@@ -7,12 +7,12 @@ NULL counts like any value: two rows whose keys are equal, NULLs included, are d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from odibi.config.node import RangeConfig, Scalar, ValidationConfig
-from odibi.engine.base import Check, CheckResult, Checks, NotEmptyCheck, RowCheck, SchemaCheck, UniqueCheck
+from odibi.engine.base import Check, Checks, NotEmptyCheck, RowCheck, SchemaCheck, UniqueCheck
 from odibi.errors import suggest
 from odibi.transforms.dialect import Dialect, dialect
 from odibi.types import INTEGERS, Column, DataType, parse_type
@@ -20,7 +20,6 @@ from odibi.types import INTEGERS, Column, DataType, parse_type
 ANY_DECIMAL = DataType("decimal")
 """A decimal of any number of digits, in a schema check."""
 _NUMBERS = frozenset((*INTEGERS, "float", "double", "decimal"))
-_MANY = 20
 _WORD = re.compile(r"""'(?:[^']|'')*'|"((?:[^"]|"")+)"|([^\W\d]\w*)""")
 
 
@@ -273,31 +272,3 @@ def find_column(name: str, columns: Sequence[Column]) -> Column | None:
     """The column of that name; case is ignored where none is spelled so."""
     by_name = {column.name.lower(): column for column in columns}
     return next((column for column in columns if column.name == name), by_name.get(name.lower()))
-
-
-# -- what was found ----------------------------------------------------------------------------------------------------
-
-
-def failure_message(results: Sequence[CheckResult]) -> str:
-    """All failed checks in one text, one line each: `no_nulls(id): 3 of 1,000 rows; first: {id: None}`."""
-    failed = [result for result in results if not result.passed]
-    head = f"{len(failed)} of {len(results)} checks do not hold" if len(results) > 1 else "the check does not hold"
-    return "\n".join([f"{head}:", *(f"  - {failure_line(result)}" for result in failed)])
-
-
-def failure_line(result: CheckResult) -> str:
-    """One failed check on one line, with the first offending rows, whose values are data."""
-    examples = ", ".join(example_text(row) for row in result.examples)
-    return f"{result.name}: {result.message}" + (f"; first: {examples}" if examples else "")
-
-
-def example_text(row: Mapping[str, Any]) -> str:
-    """One row, short: at most 20 columns, long values cut."""
-    shown = [f"{name}: {one_line(_value_text(value), 60)}" for name, value in list(row.items())[:_MANY]]
-    return "{" + ", ".join(shown) + (", …}" if len(row) > _MANY else "}")
-
-
-def _value_text(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    return repr(value) if isinstance(value, str) else str(value)

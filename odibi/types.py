@@ -7,7 +7,7 @@ canonical spelling back. Engines translate from and to their own types in their 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 INTEGERS = ("tinyint", "smallint", "int", "bigint")
 SIMPLE = ("boolean", *INTEGERS, "float", "double", "string", "binary", "date", "timestamp", "timestamp_ntz")
@@ -56,7 +56,6 @@ class Column:
     name: str
     type: DataType | None
     native: str = ""
-    nullable: bool = field(default=True, compare=False)
 
     @property
     def type_name(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from odibi import checks
 from odibi.config.node import ValidationConfig
-from odibi.engine.base import CheckResult, NotEmptyCheck, RowCheck, SchemaCheck, UniqueCheck
+from odibi.engine.base import NotEmptyCheck, RowCheck, SchemaCheck, UniqueCheck
 from odibi.types import Column, parse_type
 
 
@@ -151,16 +151,3 @@ def test_types(wanted: str, actual: str, fits: bool) -> None:
 def test_a_column_without_a_type_of_ours_fits_no_type() -> None:
     check = SchemaCheck("schema", ("a",), {"a": checks.parse_check_type("decimal")})
     assert checks.schema_findings(check, [Column("a", None, "HUGEINT")]) == ["column 'a' is HUGEINT, not a decimal"]
-
-
-def test_failures_are_told_together() -> None:
-    results = [
-        CheckResult("not_empty", True),
-        CheckResult("no_nulls(id)", False, 3, 1000, "3 of 1,000 rows", [{"id": None, "name": "x" * 100}]),
-        CheckResult("schema", False, message="column 'a' is missing"),
-    ]
-    first, second, third = checks.failure_message(results).splitlines()
-    assert first == "2 of 3 checks do not hold:"
-    assert second.startswith("  - no_nulls(id): 3 of 1,000 rows; first: {id: NULL, name: 'xxx")
-    assert len(second) < 150
-    assert third == "  - schema: column 'a' is missing"

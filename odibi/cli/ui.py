@@ -27,15 +27,14 @@ class Marks:
     interrupted: str
     retried: str
     warning: str
-    arrow: str
 
     def of(self, status: str) -> str:
         """The mark of a node's status."""
         return str(getattr(self, status, " "))
 
 
-UNICODE = Marks("✓", "✗", "-", "■", "↻", "!", "→")
-ASCII = Marks("+", "x", "-", "#", "~", "!", "->")
+UNICODE = Marks("✓", "✗", "-", "■", "↻", "!")
+ASCII = Marks("+", "x", "-", "#", "~", "!")
 
 
 @dataclass(frozen=True)

@@ -94,12 +94,6 @@ class Document:
         """A key path for messages: `pipelines.bronze.nodes.clean.transform.steps[0]`."""
         return _key_name(self._root, key_path)
 
-    def raw_text(self, key_path: KeyPath) -> str | None:
-        """A scalar as it stands in the file (`1.10`, `${PORT}`), without quotes; None for what is no scalar."""
-        nodes = list(self._nodes(key_path))
-        node = nodes[-1] if len(nodes) == len(key_path) + 1 else None
-        return node.text if isinstance(node, Scalar) else None
-
     def base_of(self, key_path: KeyPath) -> Path:
         """The folder (absolute) of the file in which a value stands; relative paths in it start there."""
         *_, node = self._nodes(key_path)

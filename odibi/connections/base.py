@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar
 
 from odibi.errors import PathEscapeError
@@ -36,11 +36,6 @@ class Location:
     def display(self) -> str:
         """`connection:relative/path`, which is the same on every machine."""
         return f"{self.connection}:{self.relative}" if self.connection else self.uri
-
-    @property
-    def suffixes(self) -> tuple[str, ...]:
-        """Lower-case suffixes of the last part: `("…/a.csv.gz")` gives `(".csv", ".gz")`."""
-        return tuple(suffix.lower() for suffix in PurePosixPath(self.relative or self.uri).suffixes)
 
 
 class BaseConnection(ABC):

@@ -215,8 +215,7 @@ class Engine(ABC):
         """Read data as this engine's native frame.
 
         `format=None`: from the path's suffix, else Delta. Raises `DataNotFoundError` when nothing is there,
-        `ConfigError`
-        for options that the format does not have.
+        `ConfigError` for options that the format does not have.
         """
         return self.native(self.scan(Source(**self._end(connection, format, path, table, options, "read"))))
 

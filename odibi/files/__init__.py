@@ -68,7 +68,7 @@ def missing(location: Location) -> DataNotFoundError:
             f"{location.display} is a folder without data files; check the path, or write to it first"
         )
     folder, names = files.neighbours(location.uri)
-    place = _display(location, folder, files)
+    place = _display(location, folder)
     wanted = location.uri[len(folder) :].strip("/\\")
     what = f"no file matches {location.display}" if is_glob(location.uri) else f"{location.display} does not exist"
     if not names:
@@ -78,7 +78,7 @@ def missing(location: Location) -> DataNotFoundError:
     return DataNotFoundError(f"{what}; " + (f"did you mean {near[0]!r}? " if near else "") + f"{place} has: {shown}")
 
 
-def _display(location: Location, folder: str, files: Files) -> str:
+def _display(location: Location, folder: str) -> str:
     """A folder above `location` as messages show it."""
     if location.connection and location.root and folder.startswith(location.root.rstrip("/\\")):
         inside = folder[len(location.root.rstrip("/\\")) :].strip("/\\").replace("\\", "/")

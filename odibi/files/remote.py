@@ -68,10 +68,6 @@ class RemoteFiles(Files):
         self.filesystem.makedirs(self._inside(self.split(path)[0]), exist_ok=True)
         self.filesystem.put_file(local, self._inside(path))
 
-    def download(self, path: str, local: str) -> None:
-        """Copy `path` to a local file."""
-        self.filesystem.get_file(self._inside(path), local)
-
     def move(self, source: str, target: str) -> None:
         """Rename a file, over what is there."""
         self.filesystem.mv(self._inside(source), self._inside(target))

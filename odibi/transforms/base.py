@@ -93,9 +93,7 @@ def unknown(path: str, names: Iterable[str], columns: Columns) -> list[Finding]:
     return [(path, f"unknown column {name!r}", suggest(name, known)) for name in names if find(name, columns) is None]
 
 
-def repeated(
-    path: str, names: Sequence[str], hint: str = "column names must differ, also ignoring case"
-) -> list[Finding]:
+def repeated(path: str, names: Sequence[str]) -> list[Finding]:
     """A finding for each name that occurs twice (case is ignored, as tables do)."""
     seen: set[str] = set()
     found: list[Finding] = []

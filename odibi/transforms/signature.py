@@ -56,12 +56,6 @@ def takes_context(signature: inspect.Signature) -> bool:
     )
 
 
-def takes_current(signature: inspect.Signature) -> bool:
-    """True where the function has a parameter `current`, or takes anything."""
-    names = signature.parameters
-    return "current" in names or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in names.values())
-
-
 def own_parameters(signature: inspect.Signature) -> dict[str, inspect.Parameter]:
     """The parameters that YAML may give: all but the first (the context) and `current`."""
     named = list(signature.parameters.values())

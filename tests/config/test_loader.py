@@ -174,14 +174,6 @@ def test_key_names_use_the_names_of_pipelines_and_nodes() -> None:
     assert document.key_name(()) == ""
 
 
-def test_raw_text_is_what_the_file_says() -> None:
-    document = load("a: 1.10\nb: ${X}\nc: [1]\n", X="1")
-    assert document.raw_text(("a",)) == "1.10"
-    assert document.raw_text(("b",)) == "${X}"
-    assert document.raw_text(("c",)) is None
-    assert document.raw_text(("c", 5)) is None
-
-
 SCALARS = {
     "plain": "SELECT a FROM b",
     "plain over lines": "SELECT a\n    FROM b\n\n\n    WHERE c",

@@ -68,16 +68,6 @@ class Analyser:
             return SqlAnalysis((SqlProblem(str(error), "", error.offset),), deterministic=False)
         return _as_written(self._analyse(sql, inputs), sql, query.text)
 
-    def analyse_expression(
-        self, text: str, dialect: str = "duckdb", columns: tuple[Column, ...] | None = None
-    ) -> tuple[SqlProblem, ...]:
-        """The problems of an expression over one table's columns, such as a check `a <= b`."""
-        head = "SELECT 1 AS one FROM current WHERE NOT (\n"
-        if not text.strip():
-            return (SqlProblem("the expression is empty"),)
-        problems = self.analyse(Query(f"{head}{text}\n)", dialect), {"current": columns}).problems
-        return tuple(_inside(problem, len(head), text) for problem in problems)
-
     def close(self) -> None:
         """Close the database, if there is one."""
         with self._lock:
@@ -274,11 +264,3 @@ def _place_in(written: str, sql: str, offset: int | None) -> int | None:
     if offset is None or written.startswith(sql):
         return offset
     return scopes.same_occurrence(sql, offset, written)
-
-
-def _inside(problem: SqlProblem, start: int, text: str) -> SqlProblem:
-    """The same, at its place in an expression that stands at `start` of a query."""
-    offset = problem.offset
-    if offset is not None and offset >= start + len(text):
-        return SqlProblem("the expression is not complete", "", len(text.rstrip()))
-    return SqlProblem(problem.message, problem.hint, offset if offset is None else max(offset - start, 0))

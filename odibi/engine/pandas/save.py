@@ -1,22 +1,24 @@
 """The one way of a write: cast to the target's types, check, write aside, then commit.
 
 Delta tables are written in `odibi.engine.pandas.delta`; here is what plain files need. They are written to a private
-place
-beside the target and renamed over it, so a failed check or write leaves the target untouched.
+place beside the target and renamed over it, so a failed check or write leaves the target untouched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 from odibi.connections.base import Location
 from odibi.engine.base import CheckResult, Checks, Source, Target, WriteReport, raise_for_checks
+from odibi.engine.pandas.append import goes_behind, put_behind
 from odibi.engine.pandas.cast import plan_cast
 from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.formats.base import HINTS
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.errors import DataError, TargetExistsError
-from odibi.files import files_for, staged
+from odibi.files import files_for, new_txn, staged
 from odibi.formats import FORMATS as VOCABULARY
 
 
@@ -26,15 +28,18 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks) -> 
     if target.format == "delta":
         from odibi.engine.pandas.delta import save as save_delta
 
-        return save_delta(session, frame, target, checks, lambda written, nulls: checked(session, written, checks, nulls))
+        def run_checks(written: DuckFrame, nulls: Mapping[str, int]) -> tuple[CheckResult, ...]:
+            return checked(session, written, checks, nulls)
+
+        return save_delta(session, frame, target, checks, run_checks)
     return _save_files(session, frame, target, checks)
 
 
 def checked(
     session: Session, frame: DuckFrame, checks: Checks, nulls: Mapping[str, int] | None = None
 ) -> tuple[CheckResult, ...]:
-    """Run the checks; raises `CheckFailed`, with all results, when one with `on_fail: fail` does not hold. `nulls` are NULLs
-    by column that are already counted."""
+    """Run the checks; raises `CheckFailed`, with all results, when one with `on_fail: fail` does not hold. `nulls` are
+    NULLs by column that are already counted."""
     if not checks.items:
         return ()
     from odibi.engine.pandas.run_checks import KnownStats, run_checks
@@ -89,10 +94,14 @@ def _existing(session: Session, frame: DuckFrame, target: Target) -> DuckFrame:
 
 
 def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Target, location: Location) -> int:
-    """Write aside and publish; gives the number of new rows. An append writes the old rows again, before the new
-    ones."""
+    """Write aside and publish; gives the number of new rows. An append adds a file to a folder, goes behind the text of
+    a text file, and else writes the old rows again, before the new ones."""
     whole = cast
     if old is not None:
+        if goes_behind(old, cast, target, location):
+            return put_behind(session, cast, target, location)
+        if _is_folder_of(old, cast, target, location):
+            return _add_file(session, cast, target, location)
         whole = session.frame("SELECT * FROM old UNION ALL BY NAME SELECT * FROM new", {"old": old, "new": cast})
     format = VOCABULARY[target.format]
     if target.partition_by and not format.partitionable:
@@ -102,6 +111,23 @@ def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Tar
     with staged(location, folder=bool(target.partition_by), suffixes=format.suffixes) as path:
         rows = FORMATS[target.format].write(session, whole, target, path)
     return rows if old is None else cast.rows if cast.rows is not None else _count(session, cast)
+
+
+def _is_folder_of(old: DuckFrame, new: DuckFrame, target: Target, location: Location) -> bool:
+    """Whether the target is a folder of files with the columns of the new rows."""
+    same = [column.name for column in old.columns] == [column.name for column in new.columns]
+    return same and not target.partition_by and files_for(location).kind(location.uri) == "folder"
+
+
+def _add_file(session: Session, new: DuckFrame, target: Target, location: Location) -> int:
+    """Put one more file into a folder of files; gives its rows."""
+    files = files_for(location)
+    suffix = "".join(PurePosixPath(next(files.walk(location.uri))).suffixes)
+    name = f"part-{new_txn()}{suffix}"
+    beside = replace(location, uri=files.join(location.uri, name), relative=f"{location.relative}/{name}")
+    with staged(beside) as path:
+        rows: int = FORMATS[target.format].write(session, new, target, path)
+    return rows
 
 
 def _count(session: Session, frame: DuckFrame) -> int:

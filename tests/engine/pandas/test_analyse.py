@@ -455,40 +455,6 @@ def test_queries_whose_rows_may_differ(analyser: Analyser, text: str) -> None:
     assert not analysis.deterministic
 
 
-# -- expressions -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "text", ["id > 0", "amount <= 10 AND é <> ''", "id > 0 -- always", "s.x IS NULL", "len(l) > 1 OR id = 1"]
-)
-def test_expressions_over_columns(analyser: Analyser, text: str) -> None:
-    assert analyser.analyse_expression(text, "duckdb", ORDERS) == ()
-    assert analyser.analyse_expression(text, "duckdb", None) == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "message", "offset"),
-    [
-        ("", "empty", None),
-        ("amont > 0", "no column 'amont'", 0),
-        ("id > 0 AND foo(id)", "no function foo()", 11),
-        ("id >", "not complete", 4),
-        ("id > 0) FROM x --", "syntax error", 8),
-        ("sum(id) > 1", "aggregates", 0),
-    ],
-)
-def test_mistakes_in_expressions(analyser: Analyser, text: str, message: str, offset: int | None) -> None:
-    (problem,) = analyser.analyse_expression(text, "duckdb", ORDERS)
-    assert message in problem.message
-    assert problem.offset == offset
-
-
-def test_expressions_of_another_dialect(analyser: Analyser) -> None:
-    assert analyser.analyse_expression("`id` <=> 1", "spark", ORDERS) == ()
-    (problem,) = analyser.analyse_expression("length(`amont`) > 1", "spark", ORDERS)
-    assert problem.offset == 8
-
-
 # -- other dialects ----------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from odibi.connections.base import Location
 from odibi.engine.base import Target
-from odibi.engine.pandas.delta.files import NULL_PARTITION
 from odibi.engine.pandas.delta.schema import merged_json, schema_json
 from odibi.engine.pandas.delta.stats import INDEXED_COLUMNS, WrittenFile, add_stats, iso_time
 from odibi.engine.pandas.delta.table import (
@@ -270,5 +269,3 @@ def added_files(location: Location, version: int) -> list[WrittenFile]:
         for add in adds
     ]
 
-
-__all__ = ["NULL_PARTITION", "Conflict", "added_files", "commit_files", "commit_rows", "find_commit"]

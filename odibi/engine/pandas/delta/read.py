@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from odibi.connections.base import Location
 from odibi.engine.base import Source
-from odibi.engine.pandas.delta.files import DataFile, empty_select, files_select, frame_over
+from odibi.engine.pandas.delta.files import DataFile, files_select, frame_over
 from odibi.engine.pandas.delta.table import READ_BY_DUCKDB, Table, explained, open_at, open_table
 from odibi.engine.pandas.session import DuckFrame, Held, Session, literal, quote
 from odibi.engine.pandas.types import duckdb_type
@@ -274,5 +274,3 @@ def _through_delta_rs(session: Session, table: Table, filters: Sequence[Filter])
         known_columns=columns if all(column.type for column in columns) else None,
     )
 
-
-__all__ = ["empty_select", "parse_filters", "scan", "scan_table"]

@@ -37,7 +37,7 @@ def merged_json(schema: str, columns: Sequence[Column]) -> str:
 def _column(field: dict[str, Any]) -> Column:
     type = _data_type(field["type"])
     native = duckdb_type(type) if type else _text(field["type"])
-    return Column(field["name"], type, native, field.get("nullable", True))
+    return Column(field["name"], type, native)
 
 
 def _text(type: Any) -> str:

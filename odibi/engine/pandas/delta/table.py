@@ -304,8 +304,8 @@ def _problem(location: Location, error: Exception) -> OdibiError:
         )
     if any(sign in text for sign in ("Json error", "commit files", "metadata or protocol", "log segment", "parsing")):
         return DataError(
-            f"{place}: the table's log ({LOG}) can not be read: {_short(text, location)}; restore the file from a copy, "
-            "or restore the table's folder"
+            f"{place}: the table's log ({LOG}) can not be read: {_short(text, location)}; "
+            "restore the file from a copy, or restore the table's folder"
         )
     return DataError(f"{place}: {text}")
 

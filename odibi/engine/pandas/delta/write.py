@@ -135,7 +135,7 @@ def plan_write(frame: DuckFrame, target: Target, table: Table | None) -> Plan:
     """Decide types, partitioning and way. Raises where the data does not fit the table."""
     names = legal_names(frame.columns, bool(target.options.get("normalize_names")))
     mode = target.mode if table is not None and target.mode == "append" else "overwrite"
-    existing = _existing(frame, table, names, mode)
+    existing = _existing(table, names, mode)
     cast = plan_cast(frame.columns, target.schema, existing, mode, names)
     partition_by = _partitioning(cast.columns, target, table, names, frame)
     if table is None:
@@ -149,7 +149,7 @@ def plan_write(frame: DuckFrame, target: Target, table: Table | None) -> Plan:
     return Plan(table, mode, cast, partition_by, fast=local and table.fast and not adds_columns)
 
 
-def _existing(frame: DuckFrame, table: Table | None, names: Sequence[str], mode: str) -> tuple[Column, ...] | None:
+def _existing(table: Table | None, names: Sequence[str], mode: str) -> tuple[Column, ...] | None:
     """The table's columns; what it generates itself is left to it where the data does not have it."""
     if table is None or mode != "append":
         return table.columns if table else None
@@ -325,5 +325,3 @@ def _careful(session: Session, frame: DuckFrame, target: Target, plan: Plan, che
     files = commit.added_files(location, version)
     return replace(_report(kept, plan, files, version, results), rows=kept.rows)
 
-
-__all__ = ["find_table", "plan_write", "save"]

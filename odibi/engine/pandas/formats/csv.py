@@ -144,7 +144,8 @@ def _differs(file: File, header: Iterable[str], other: File, first: Iterable[str
 
 
 def _types(session: Session, input: Input, groups: Mapping[tuple[str, ...], Sequence[File]]) -> dict[str, str]:
-    """DuckDB's type of every column: declared, else inferred from a sample, else text; `NO_TYPE` where no file has rows."""
+    """DuckDB's type of every column: declared, else inferred from a sample, else text; `NO_TYPE` where no file has
+    rows."""
     names = list(dict.fromkeys(name for group in groups for name in group))
     types = declared(input, names)
     unknown = "VARCHAR"
