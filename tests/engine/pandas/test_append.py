@@ -1,0 +1,72 @@
+"""Appending to plain files leaves what is there as it is, to the letter."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from odibi.connections import LocalConnection
+from odibi.engine import PandasEngine
+
+
+@pytest.fixture
+def engine():
+    made = PandasEngine()
+    yield made
+    made.close()
+
+
+def write(engine: PandasEngine, folder: Path, path: str, sql: str, **options: object) -> None:
+    frame = engine.session.frame(sql)
+    lake = LocalConnection(folder)
+    chosen = {name: value for name, value in options.items() if name != "mode"}
+    engine.write(engine.native(frame), lake, path=path, mode=str(options.get("mode", "append")), options=chosen)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "row"),
+    [
+        ("a.csv", "id,price\n1,1.10\n007,3.000\n", "SELECT 2::BIGINT AS id, 1.5::DOUBLE AS price"),
+        ("a.jsonl", '{"id":1,"n":12345678901234567890.123456789}\n', "SELECT 2::BIGINT AS id, 1.5::DOUBLE AS n"),
+        ("a.json", '{"id":1,"n":1.10}\n', "SELECT 2::BIGINT AS id, 1.5::DOUBLE AS n"),
+    ],
+)
+def test_what_is_in_a_text_file_stays_to_the_letter(engine, tmp_path, name, before, row):
+    (tmp_path / name).write_bytes(before.encode())
+    write(engine, tmp_path, name, row)
+    after = (tmp_path / name).read_bytes().decode()
+    assert after.startswith(before)
+    assert len(after.splitlines()) == len(before.splitlines()) + 1
+    assert "header" not in after.removeprefix(before)
+    assert after.count("price") <= 1
+
+
+def test_a_gzip_file_gets_one_more_part(engine, tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"id\n0010\n"))
+    write(engine, tmp_path, "a.csv.gz", "SELECT 'x' AS id")
+    assert gzip.decompress((tmp_path / "a.csv.gz").read_bytes()) == b"id\n0010\nx\n"
+
+
+def test_other_columns_and_open_ends_are_joined_by_name(engine, tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"id,b\n1,2\n")
+    write(engine, tmp_path, "a.csv", "SELECT 4 AS b, 3 AS id")
+    write(engine, tmp_path, "a.csv", "SELECT 5 AS id, 6 AS b, 7 AS c")
+    assert (tmp_path / "a.csv").read_text().split() == ["id,b,c", "1,2,", "3,4,", "5,6,7"]
+    (tmp_path / "open.csv").write_bytes(b"id\n1")
+    write(engine, tmp_path, "open.csv", "SELECT 2 AS id")
+    assert (tmp_path / "open.csv").read_text().split() == ["id", "1", "2"]
+
+
+def test_a_folder_gets_one_more_file(engine, tmp_path):
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    write(engine, folder, "part-0.parquet", "SELECT 1 AS id", mode="overwrite")
+    kept = (folder / "part-0.parquet").read_bytes()
+    frame = engine.native(engine.session.frame("SELECT 2 AS id"))
+    engine.write(frame, LocalConnection(tmp_path), format="parquet", path="rows", mode="append")
+    assert (folder / "part-0.parquet").read_bytes() == kept
+    assert len(list(folder.iterdir())) == 2
+    read = engine.read(LocalConnection(tmp_path), format="parquet", path="rows")
+    assert sorted(read["id"].tolist()) == [1, 2]
