@@ -172,12 +172,12 @@ def open_table(location: Location, version: int | None = None) -> Table:
             raise
 
 
-def open_at(location: Location, when: str | datetime) -> Table:
-    """The table as it was at a time (ISO 8601; UTC where no zone is given).
+def open_at(location: Location, when: str) -> Table:
+    """The table as it was at a time (ISO 8601 with a zone).
 
     Raises `DataNotFoundError` outside its history.
     """
-    asked = _time(when, location)
+    asked = datetime.fromisoformat(when)
     table = open_table(location)
     newest = commit_time(table)
     if asked > newest:
@@ -194,17 +194,6 @@ def open_at(location: Location, when: str | datetime) -> Table:
             f"version {found.version}, is from {commit_time(found).isoformat()}"
         )
     return found
-
-
-def _time(when: str | datetime, location: Location) -> datetime:
-    try:
-        found = when if isinstance(when, datetime) else datetime.fromisoformat(str(when).strip())
-    except ValueError:
-        text = (
-            f"{location.display}: timestampAsOf {when!r} is not a time; write it as 2025-12-31 or 2025-12-31T23:59:59Z"
-        )
-        raise DataError(text) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def commit_time(table: Table) -> datetime:
@@ -260,12 +249,22 @@ def no_table(location: Location) -> OdibiError:
     return DataNotFoundError(f"{location.display} is a folder without a {LOG}, so no Delta table; {hint}")
 
 
+STORES = frozenset(("abfs", "abfss", "adl", "az", "azure", "gs", "s3", "s3a", "file"))
+"""Protocols that delta-rs has an object store for."""
+
+
 def table_uri(location: Location) -> str:
     """The location as delta-rs takes it. Raises `UnsupportedError` for a path that it can write to but not read."""
     if location.local_path is not None and (found := re.search(r"%[0-9A-Fa-f]{2}", location.uri)):
         raise UnsupportedError(
             f"{location.display}: the path {location.uri} holds {found[0]!r}, which delta-rs takes for an "
             "escaped character; rename the folder"
+        )
+    protocol = location.uri.partition("://")[0]
+    if location.local_path is None and protocol not in STORES:
+        raise UnsupportedError(
+            f"{location.display}: Delta tables can not be kept on {protocol}://; write a plain format "
+            f"(format: parquet), or use a connection whose URL begins with one of {', '.join(sorted(STORES))}"
         )
     return location.uri
 
