@@ -119,7 +119,7 @@ def find_table(location: Location) -> Table | None:
     if location.local_path is None:
         from deltalake import DeltaTable
 
-        there = DeltaTable.is_deltatable(location.uri, storage_options(location))
+        there = DeltaTable.is_deltatable(table_uri(location), storage_options(location))
         return open_table(location) if there else None
     table_uri(location)
     if has_log(location):
