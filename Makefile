@@ -17,7 +17,7 @@ STAMP := .venv/.installed
 ifneq ($(shell command -v uv 2>/dev/null),)
   INSTALL := uv pip install --quiet --python .venv
 else
-  INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+  INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --use-pep517
 endif
 
 .PHONY: help install demo test lint format bench clean
@@ -42,6 +42,7 @@ $(STAMP): pyproject.toml odibi/_version.py
 
 demo: install
 	@$(PY) -m odibi demo $(ARGS)
+	@echo "(odibi is $(BIN)/odibi)"
 
 test: install
 	$(PY) -m pytest -q -n $(WORKERS) $(ARGS)

@@ -25,8 +25,10 @@ SOURCE = "from odibi import transform\n\n@transform\ndef clean(context, current=
 
 @pytest.fixture
 def registry() -> Any:
-    """A registry of the test's own."""
+    """A registry of the test's own, without what the process registered before (examples in docstrings do)."""
     with project_transforms() as found:
+        for name in found.loaded():
+            found.remove(name)
         yield found
 
 
