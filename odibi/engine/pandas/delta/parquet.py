@@ -17,7 +17,7 @@ from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
 from odibi.errors import AccessError
 from odibi.files import explain
 
-_NAME = re.compile(r"part-([0-9a-f]+-[0-9a-f]+)-\d+\.parquet")
+_NAME = re.compile(r"part-([0-9a-f]+-[0-9a-f]{12})-[0-9a-f-]+\.parquet")
 
 
 def txn_of(name: str) -> str | None:
@@ -29,7 +29,10 @@ def txn_of(name: str) -> str | None:
 def write_files(
     session: Session, frame: DuckFrame, cast: CastPlan, partition_by: tuple[str, ...], location: Location, txn: str
 ) -> list[WrittenFile]:
-    """Compute the frame into Parquet files and give what DuckDB says of them. No rows: no files."""
+    """Compute the frame into Parquet files and give what DuckDB says of them. No rows: no files.
+
+    No two files have one name: `k=a` and `k=A` are one folder on some systems.
+    """
     folder = Path(location.uri)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +41,7 @@ def write_files(
     if partition_by:
         by = ", ".join(map(quote, partition_by))
         where = f"{literal(str(folder))} (FORMAT parquet, RETURN_STATS, PARTITION_BY ({by})"
-        where += f", FILENAME_PATTERN {literal(f'part-{txn}-{{i}}')}, OVERWRITE_OR_IGNORE)"
+        where += f", FILENAME_PATTERN {literal(f'part-{txn}-{{uuid}}')}, OVERWRITE_OR_IGNORE)"
     else:
         where = f"{literal(str(folder / f'part-{txn}-0.parquet'))} (FORMAT parquet, RETURN_STATS)"
     rows = _copy(session, f"COPY ({cast.apply(frame.sql)}\n) TO {where}", frame, location)

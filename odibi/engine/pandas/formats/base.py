@@ -95,13 +95,6 @@ class Input:
 # -- input -------------------------------------------------------------------------------------------------------------
 
 
-def location_of(end: Source | Target) -> Location:
-    """Where a source or target is; `storage_options` among its options win over the connection's."""
-    location = end.location()
-    given = end.options.get("storage_options")
-    return replace(location, storage_options={**location.storage_options, **given}) if given else location
-
-
 def open_input(session: Session, source: Source, suffixes: tuple[str, ...] = (), empty_is_fine: bool = False) -> Input:
     """The files of a source, none of them empty; at least one, unless `empty_is_fine`.
 
@@ -109,7 +102,7 @@ def open_input(session: Session, source: Source, suffixes: tuple[str, ...] = (),
 
     With `suffixes` (a text format) files may be compressed as a whole; what DuckDB can not unpack is unpacked here.
     """
-    location = location_of(source)
+    location = source.location()
     paths = expand(location)
     files = files_for(location)
     folder = files.kind(location.uri) == "folder"
@@ -302,7 +295,7 @@ def copy(
             raise DataError("partition_by names every column, so the files would hold none; leave one out")
         clauses |= {
             "PARTITION_BY": f"({names_sql(target.partition_by)})",
-            "FILENAME_PATTERN": "'part-{i}'",
+            "FILENAME_PATTERN": "'part-{uuid}'",  # not a number: `k=a` and `k=A` are one folder on some systems
             "FILE_EXTENSION": literal(extension),
             "OVERWRITE_OR_IGNORE": "true",
         }

@@ -168,3 +168,10 @@ def wait_for(holds, process):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_no_two_files_of_a_write_have_one_name(lake):
+    """`k=a` and `k=A` are one folder on macOS and Windows."""
+    lake.write("SELECT k, i FROM (VALUES ('a', 1), ('A', 2), (NULL, 3)) t(k, i)", partition_by=["k"])
+    names = [Path(name).name for name in lake.files()]
+    assert len(set(names)) == len(names) == 3
