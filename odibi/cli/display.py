@@ -26,6 +26,8 @@ from odibi.events import (
 from odibi.results import RunResult
 
 MAX_NAME = 48
+MAX_ROWS = 3
+"""Failing rows of a check that are shown; the story has more."""
 
 
 @dataclass
@@ -34,6 +36,8 @@ class PlainDisplay:
 
     ui: UI
     width: int = 0
+    mask: frozenset[str] = frozenset()
+    """Columns, in lower case, whose values are not shown."""
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
@@ -64,6 +68,8 @@ class PlainDisplay:
         self.tell(level, node_line(record, self.ui, self.width))
         if record.error is not None:
             self.tell("ERROR", failure_block(record))
+            for line in failing_rows(record, self.mask):
+                self.tell("ERROR", indent(printable(line)))
             if record.error.cause != "bug":
                 self.tell("DEBUG", indent(printable(record.error.traceback)))
         for warning in record.warnings:
@@ -182,6 +188,18 @@ def failure_block(record: NodeRecord) -> str:
     where = ": ".join(part for part in (place, error.step) if part)
     message = error.message.partition("\n")[0] if error.cause == "bug" else error.message  # the log of a bug follows
     return indent(printable(f"{where}\n{message}" if where else message))
+
+
+def failing_rows(record: NodeRecord, mask: frozenset[str]) -> list[str]:
+    """A line with the first failing rows for every check that has some to show."""
+    lines = []
+    for check in record.checks:
+        rows = [
+            {name: "***" if name.lower() in mask else value for name, value in row.items()} for row in check.examples
+        ]
+        if check.status == "failed" and rows:
+            lines.append(f"first of {check.name}: {'; '.join(map(str, rows[:MAX_ROWS]))}")
+    return lines
 
 
 def display_for(ui: UI, structured: bool, metadata: Mapping[str, Any]) -> PlainDisplay:

@@ -68,6 +68,7 @@ def run_with_display(pipeline: Pipeline, ui: UI, tell_stories: bool = True, **op
 
     logging = pipeline.project.logging
     display = display_for(ui, logging.structured, logging.metadata)
+    display.mask = frozenset(name.lower() for name in pipeline.project.story.mask)
     stop = Stop()
     with clean_stop(stop, display.notice):
         try:
