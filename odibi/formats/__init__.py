@@ -80,7 +80,25 @@ def normalise_options(format: str, side: Side, options: Mapping[str, Any]) -> tu
                 found[name] = known[name].parse(value)
             except ValueError as error:
                 mistakes.append((key, f"option {key!r} {error}", known[name].doc))
-    return found, mistakes
+    return found, mistakes + _misfits(FORMATS[format], known, found, said)
+
+
+def _misfits(
+    format: Format, known: Mapping[str, Option], found: Mapping[str, Any], said: Mapping[str, str]
+) -> list[Mistake]:
+    """Options that are right each, but not together. `said` has them as they are written."""
+    mistakes: list[Mistake] = []
+    for pair in format.exclusive:
+        both = [said[name] for name in said if name in pair]
+        if len(both) == 2:
+            mistakes.append((both[1], f"{both[0]!r} and {both[1]!r} exclude each other", "keep one of them"))
+    for name in found:
+        other, value = known[name].only_with or ("", None)
+        if other and found.get(other, known[other].default) != value:
+            needed = f"{other}: {str(value).lower()}"
+            what = f"option {said[name]!r} goes with {needed} only"
+            mistakes.append((said[name], what, f"add {needed}, or take it out"))
+    return mistakes
 
 
 def _unknown(format: str, side: Side, key: str, known: Mapping[str, Option]) -> Mistake:

@@ -28,6 +28,8 @@ class Option:
     aliases: tuple[str, ...] = ()
     default: Any = None
     choices: tuple[Any, ...] = ()
+    only_with: tuple[str, Any] | None = None
+    """Another option and the value that it must have where this one is given."""
 
     def parse(self, value: Any) -> Any:
         """The value in its canonical shape. Raises ValueError whose text says what would be right."""
@@ -57,6 +59,8 @@ class Format:
     """The extra that must be installed, if any."""
     transactional: bool = False
     """True for tables with a log (Delta), False for plain files."""
+    exclusive: tuple[tuple[str, str], ...] = ()
+    """Pairs of read options that say the same thing in two ways: only one of them may be given."""
 
     def options(self, side: Side) -> Mapping[str, Option]:
         """The options of a read or of a write."""
@@ -102,6 +106,12 @@ def _int(value: Any) -> int:
     except ValueError:
         raise TypeError from None
     if number < 0:
+        raise TypeError
+    return number
+
+
+def _count(value: Any) -> int:
+    if (number := _int(value)) < 1:
         raise TypeError
     return number
 
@@ -210,6 +220,8 @@ def _filter(item: Any) -> tuple[str, str, Any]:
         raise ValueError(f"has an unknown operator {operator!r} for column {column!r}; known: {', '.join(OPERATORS)}")
     if operator.endswith("in") and not isinstance(value, list | tuple):
         raise ValueError(f"needs a list of values for {column!r} {operator}, not {value!r}")
+    if not operator.endswith("in") and isinstance(value, list | tuple):
+        raise ValueError(f"needs one value for {column!r} {operator}, not {value!r}; for several write `in`")
     return column, "=" if operator == "==" else operator, tuple(value) if isinstance(value, list) else value
 
 
@@ -238,6 +250,7 @@ KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "bool": ("true or false", _bool),
     "header": ("true or false", _header),
     "int": ("a whole number, 0 or more", _int),
+    "count": ("a whole number, 1 or more", _count),
     "text": ("text", _text),
     "value": ("text", _value_text),
     "char": ("one ASCII character", _char),
@@ -268,3 +281,42 @@ PARTITION_BY = Option(
     aliases=("partitionBy", "partition_cols", "partition_columns"),
 )
 COLUMNS = Option("columns", "texts", "Read these columns only, in this order", aliases=("usecols", "use_cols"))
+NAMES = Option(
+    "names",
+    "texts",
+    "Column names where there is no header",
+    aliases=("column_names",),
+    only_with=("header", False),
+)
+TYPES = Option("types", "types", "Types of some columns; the read's `schema` wins", aliases=("dtype", "dtypes"))
+UNION_BY_NAME = Option(
+    "union_by_name",
+    "bool",
+    "Files may have different columns; what one lacks is NULL",
+    aliases=("merge_schema", "mergeSchema"),
+    default=False,
+)
+DATE_FORMAT = Option(
+    "date_format", "pattern", "Of date columns", aliases=("dateFormat", "dateformat"), default="yyyy-MM-dd"
+)
+TIMESTAMP_FORMAT = Option(
+    "timestamp_format",
+    "pattern",
+    "Of timestamp columns",
+    aliases=("timestampFormat", "timestampformat"),
+    default="ISO 8601",
+)
+READ_COMPRESSION = Option(
+    "compression",
+    "text",
+    "Of the whole file; auto: by its suffix",
+    default="auto",
+    choices=("auto", "none", "gzip", "zstd", "zip", "bz2", "xz"),
+)
+WRITE_COMPRESSION = Option(
+    "compression",
+    "text",
+    "Of the file; auto: by its suffix",
+    default="auto",
+    choices=("auto", "none", "gzip", "zstd"),
+)

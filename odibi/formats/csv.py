@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from odibi.formats.base import COLUMNS, PARTITION_BY, STORAGE_OPTIONS, Format, Option, options
+from dataclasses import replace
 
-_SHARED = (
-    Option("delimiter", "delimiter", "Between fields", aliases=("sep", "delim"), default=","),
-    Option("header", "header", "The first line holds the column names", default=True),
-    Option(
-        "quote",
-        "optional char",
-        "Around fields that hold a delimiter; empty: none",
-        aliases=("quotechar",),
-        default='"',
-    ),
-    Option("escape", "optional char", "Before a quote inside a quoted field", aliases=("escapechar",), default='"'),
-    Option("encoding", "encoding", "Encoding of the text", aliases=("charset",), default="utf-8"),
-    Option("date_format", "pattern", "Of date columns", aliases=("dateFormat", "dateformat"), default="yyyy-MM-dd"),
-    Option(
-        "timestamp_format",
-        "pattern",
-        "Of timestamp columns",
-        aliases=("timestampFormat", "timestampformat"),
-        default="ISO 8601",
-    ),
+from odibi.formats.base import (
+    COLUMNS,
+    DATE_FORMAT,
+    NAMES,
+    PARTITION_BY,
+    READ_COMPRESSION,
+    STORAGE_OPTIONS,
+    TIMESTAMP_FORMAT,
+    TYPES,
+    UNION_BY_NAME,
+    WRITE_COMPRESSION,
+    Format,
+    Option,
+    options,
+)  # fmt: skip
+
+_DELIMITER = Option("delimiter", "delimiter", "Between fields", aliases=("sep", "delim"), default=",")
+_HEADER = Option("header", "header", "The first line holds the column names", default=True)
+_QUOTE = Option(
+    "quote",
+    "optional char",
+    "Around fields that hold a delimiter; empty: none",
+    aliases=("quotechar",),
+    default='"',
 )
-_COMPRESSIONS = ("auto", "none", "gzip", "zstd")
+_ESCAPE = Option(
+    "escape", "optional char", "Before a quote inside a quoted field", aliases=("escapechar",), default='"'
+)
+_ENCODING = Option("encoding", "encoding", "Encoding of the text", aliases=("charset",), default="utf-8")
 
 CSV = Format(
     name="csv",
     suffixes=(".csv", ".tsv"),
     read=options(
-        *_SHARED,
+        _DELIMITER,
+        _HEADER,
+        _QUOTE,
+        _ESCAPE,
+        _ENCODING,
+        DATE_FORMAT,
+        TIMESTAMP_FORMAT,
         Option(
             "null_values",
             "null texts",
@@ -52,13 +65,7 @@ CSV = Format(
             "Quoted fields may hold line breaks (they may in any case here)",
             aliases=("multiLine",),
         ),
-        Option(
-            "compression",
-            "text",
-            "Of the whole file; auto: by its suffix",
-            default="auto",
-            choices=(*_COMPRESSIONS, "zip", "bz2", "xz"),
-        ),
+        READ_COMPRESSION,
         Option(
             "infer_schema",
             "bool",
@@ -66,23 +73,23 @@ CSV = Format(
             aliases=("inferSchema",),
             default=True,
         ),
-        Option("sample_size", "int", "Rows that types are inferred from", aliases=("samplesize",), default=20480),
-        Option("types", "types", "Types of some columns; the read's `schema` wins", aliases=("dtype", "dtypes")),
+        Option("sample_size", "count", "Rows that types are inferred from", aliases=("samplesize",), default=20480),
+        TYPES,
         Option("comment", "char", "Lines that begin with it are left out"),
         Option("skip_rows", "int", "Lines to leave out before the header", aliases=("skiprows", "skip"), default=0),
-        Option("names", "texts", "Column names where there is no header", aliases=("column_names",)),
-        Option(
-            "union_by_name",
-            "bool",
-            "Files may have different columns; what one lacks is NULL",
-            aliases=("merge_schema", "mergeSchema"),
-            default=False,
-        ),
+        NAMES,
+        UNION_BY_NAME,
         COLUMNS,
         STORAGE_OPTIONS,
     ),
     write=options(
-        *_SHARED,
+        _DELIMITER,
+        _HEADER,
+        replace(_QUOTE, kind="char", doc="Around fields that hold a delimiter"),  # without quotes a delimiter in a text would make two fields of it
+        replace(_ESCAPE, kind="char"),
+        _ENCODING,
+        DATE_FORMAT,
+        TIMESTAMP_FORMAT,
         Option(
             "null_values",
             "value",
@@ -91,7 +98,7 @@ CSV = Format(
             default="",
         ),
         Option("quote_all", "bool", "Quote every field", aliases=("quoteAll",), default=False),
-        Option("compression", "text", "Of the file; auto: by its suffix", default="auto", choices=_COMPRESSIONS),
+        WRITE_COMPRESSION,
         PARTITION_BY,
         STORAGE_OPTIONS,
     ),

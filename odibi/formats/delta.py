@@ -34,4 +34,5 @@ DELTA = Format(
     ),
     partitionable=True,
     transactional=True,
+    exclusive=(("version_as_of", "timestamp_as_of"),),
 )

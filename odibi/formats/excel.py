@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from odibi.formats.base import COLUMNS, STORAGE_OPTIONS, Format, Option, options
+from odibi.formats.base import COLUMNS, NAMES, STORAGE_OPTIONS, TYPES, Format, Option, options
 
 EXCEL = Format(
     name="excel",
@@ -19,8 +19,8 @@ EXCEL = Format(
             "Texts that mean NULL, besides the empty cell",
             aliases=("na_values", "nullValue", "null_value"),
         ),
-        Option("types", "types", "Types of some columns; the read's `schema` wins", aliases=("dtype", "dtypes")),
-        Option("names", "texts", "Column names where there is no header", aliases=("column_names",)),
+        TYPES,
+        NAMES,
         COLUMNS,
         STORAGE_OPTIONS,
     ),

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from odibi.formats.base import COLUMNS, PARTITION_BY, STORAGE_OPTIONS, Format, Option, options
+from odibi.formats.base import COLUMNS, PARTITION_BY, STORAGE_OPTIONS, UNION_BY_NAME, Format, Option, options
 
 PARQUET = Format(
     name="parquet",
     suffixes=(".parquet", ".pq"),
     read=options(
         COLUMNS,
-        Option(
-            "union_by_name",
-            "bool",
-            "Files may have different columns; what one lacks is NULL",
-            aliases=("merge_schema", "mergeSchema"),
-            default=False,
-        ),
+        UNION_BY_NAME,
         STORAGE_OPTIONS,
     ),
     write=options(
@@ -26,7 +20,7 @@ PARQUET = Format(
             default="snappy",
             choices=("snappy", "zstd", "gzip", "lz4", "brotli", "none"),
         ),
-        Option("row_group_size", "int", "Rows in a row group", aliases=("rowGroupSize",), default=122_880),
+        Option("row_group_size", "count", "Rows in a row group", aliases=("rowGroupSize",), default=122_880),
         PARTITION_BY,
         STORAGE_OPTIONS,
     ),

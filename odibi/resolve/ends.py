@@ -130,10 +130,6 @@ def _options(
         unable = side == "write" and _names_partitions(key) and not FORMATS[format].partitionable
         what = _not_partitionable(format) if unable else (message, hint)
         report.add(place, *what, at_key=message.startswith("unknown"))
-    if {"version_as_of", "timestamp_as_of"} <= set(options):
-        both = [key for key in given if key.lower().replace("_", "").startswith(("version", "timestamp"))]
-        report.add((*path, "options", both[-1]), f"{both[0]!r} and {both[-1]!r} exclude each other", "keep one of them")
-        return None
     return None if mistakes else options
 
 

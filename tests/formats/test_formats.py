@@ -130,15 +130,16 @@ def test_delta_options():
         "read",
         {
             "versionAsOf": "3",
-            "timestampAsOf": "2024-01-02 03:00:00+02:00",
             "filters": [["a", "==", 1], ["b", "NOT  IN", [1, 2]]],
         },
     )
     assert not mistakes
     assert options == {
         "version_as_of": 3,
-        "timestamp_as_of": "2024-01-02T01:00:00+00:00",
         "filters": (("a", "=", 1), ("b", "not in", (1, 2))),
+    }
+    assert normalise_options("delta", "read", {"timestampAsOf": "2024-01-02 03:00:00+02:00"})[0] == {
+        "timestamp_as_of": "2024-01-02T01:00:00+00:00"
     }
     assert normalise_options("delta", "read", {"timestampAsOf": dt.date(2024, 1, 2)})[0] == {
         "timestamp_as_of": "2024-01-02T00:00:00+00:00"
@@ -146,7 +147,36 @@ def test_delta_options():
     assert normalise_options("delta", "write", {"partitionBy": "year"})[0] == {"partition_by": ("year",)}
 
 
-@pytest.mark.parametrize("filters", [["a", "=", 1], [["a", "like", "x"]], [["a", "in", 1]], [["a", "="]], "a = 1"])
+@pytest.mark.parametrize(
+    ("format", "options", "what"),
+    [
+        ("csv", {"names": ["a"]}, "option 'names' goes with header: false only"),
+        ("excel", {"header": True, "names": ["a"]}, "option 'names' goes with header: false only"),
+        ("csv", {"sample_size": 0}, "must be a whole number, 1 or more"),
+        ("delta", {"version": 1, "timestampAsOf": "2024-01-01"}, "'version' and 'timestampAsOf' exclude each other"),
+        ("json", {"multiLine": True, "lines": True}, "'multiLine' and 'lines' exclude each other"),
+        ("delta", {"version_as_of": -1}, "must be a whole number, 0 or more"),
+        ("delta", {"timestamp_as_of": "yesterday"}, "must be a date or timestamp in ISO form"),
+    ],
+)
+def test_values_and_pairs_that_are_wrong(format, options, what):
+    _, [(key, message, _)] = normalise_options(format, "read", options)
+    assert key == list(options)[-1]
+    assert what in message
+
+
+@pytest.mark.parametrize("option", ["quote", "escape"])
+def test_csv_without_quotes_is_read_but_not_written(option):
+    """A text that holds a delimiter or a quote would be torn apart."""
+    assert normalise_options("csv", "read", {option: ""}) == ({option: ""}, [])
+    _, [(_, message, _)] = normalise_options("csv", "write", {option: ""})
+    assert "must be one ASCII character" in message
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [["a", "=", 1], [["a", "like", "x"]], [["a", "in", 1]], [["a", "=", [1]]], [["a", "="]], "a = 1"],
+)
 def test_filters_that_are_none(filters):
     assert normalise_options("delta", "read", {"filters": filters})[1]
 

@@ -17,21 +17,8 @@ from odibi.engine.pandas.types import duckdb_type
 from odibi.errors import DataError, DataNotFoundError, UnknownNameError, suggest
 from odibi.types import Column
 
-OPERATORS = {
-    "=": "=",
-    "==": "=",
-    "!=": "<>",
-    "<>": "<>",
-    "<": "<",
-    "<=": "<=",
-    ">": ">",
-    ">=": ">=",
-    "in": "IN",
-    "not in": "NOT IN",
-}
-"""The operators of `filters`, and theirs in SQL."""
-_THROUGH_DELTA_RS = {"<>": "!=", "IN": "in", "NOT IN": "not in"}
 Filter = tuple[Column, str, Any]
+"""Column, operator (as `odibi.formats` has them, the same in SQL and in delta-rs) and value."""
 
 
 def scan(session: Session, source: Source) -> DuckFrame:
@@ -42,7 +29,7 @@ def scan(session: Session, source: Source) -> DuckFrame:
     """
     location = source.location()
     table = _open(location, source.options)
-    filters = parse_filters(table, source.options.get("filters") or ())
+    filters = _filters(table, source.options.get("filters", ()))
     return _picked(session, scan_table(session, table, filters), source)
 
 
@@ -90,23 +77,8 @@ def _exists(path: str) -> bool:
 
 
 def _open(location: Location, options: Mapping[str, Any]) -> Table:
-    version, when = options.get("version_as_of"), options.get("timestamp_as_of")
-    if version is not None and when is not None:
-        raise DataError("versionAsOf and timestampAsOf are both set; keep one")
-    if when is not None:
-        return open_at(location, _moment(when))
-    if version is None:
-        return open_table(location)
-    try:
-        return open_table(location, int(version))
-    except ValueError:
-        raise DataError(f"versionAsOf is {version!r}; give a version number, e.g. versionAsOf: 3") from None
-
-
-def _moment(when: Any) -> str | datetime:
-    if isinstance(when, datetime):
-        return when
-    return when.isoformat() if isinstance(when, date) else str(when)
+    when = options.get("timestamp_as_of")
+    return open_table(location, options.get("version_as_of")) if when is None else open_at(location, when)
 
 
 def _duckdb_can(table: Table) -> bool:
@@ -160,7 +132,7 @@ def _spelled(value: Any) -> str | None:
 
 def _pruned(table: Table, filters: Sequence[Filter], paths: Sequence[str]) -> set[str] | None:
     """The paths that delta-rs does not rule out by partition values and statistics; None where nothing is ruled out."""
-    asked = [(column.name, _THROUGH_DELTA_RS.get(op, op), value) for column, op, value in filters if _plain(value)]
+    asked = [(column.name, op, value) for column, op, value in filters if _plain(value)]
     if not asked or not paths:
         return None
     try:
@@ -175,7 +147,7 @@ def _pruned(table: Table, filters: Sequence[Filter], paths: Sequence[str]) -> se
 def _plain(value: Any) -> bool:
     """False for what delta-rs takes as NULL."""
     return all(
-        each is not None and each != "" for each in (value if isinstance(value, (list, tuple, set)) else [value])
+        each is not None and each != "" for each in (value if isinstance(value, tuple) else [value])
     )
 
 
@@ -189,27 +161,15 @@ def _below_root(uris: Sequence[str], paths: Sequence[str]) -> set[str] | None:
     return kept if kept <= set(paths) else None
 
 
-def parse_filters(table: Table, filters: Sequence[Any]) -> list[Filter]:
-    """The filters with their columns. Raises `DataError` for a filter that is none, `UnknownNameError` for a column."""
+def _filters(table: Table, filters: Sequence[tuple[str, str, Any]]) -> list[Filter]:
+    """The filters with their columns. Raises `UnknownNameError` for a name that no column has."""
     by_name = {column.name.lower(): column for column in table.columns}
-    found: list[Filter] = []
-    for each in filters:
-        if isinstance(each, str) or len(each) != 3:
-            raise DataError(f"filter {each!r}: write it as [column, operator, value], e.g. [year, '>=', 2024]")
-        name, op, value = each
-        if str(name).lower() not in by_name:
+    for name, _, _ in filters:
+        if name.lower() not in by_name:
             raise UnknownNameError(
-                f"column of {table.location.display} in filters", str(name), [c.name for c in table.columns]
+                f"column of {table.location.display} in filters", name, [column.name for column in table.columns]
             )
-        sign = OPERATORS.get(str(op).lower().strip())
-        if sign is None:
-            raise UnknownNameError("operator in filters", str(op), OPERATORS)
-        if (sign in ("IN", "NOT IN")) != isinstance(value, (list, tuple, set)):
-            raise DataError(
-                f"filter {each!r}: {'a list is' if sign.endswith('IN') else 'one value is'} needed after {op!r}"
-            )
-        found.append((by_name[str(name).lower()], sign, value))
-    return found
+    return [(by_name[name.lower()], operator, value) for name, operator, value in filters]
 
 
 def _where(filters: Sequence[Filter]) -> str:
@@ -221,7 +181,7 @@ def _condition(filter: Filter) -> str:
     name = quote(column.name)
     if value is None:
         return f"{name} IS {'NULL' if sign == '=' else 'NOT NULL'}"
-    if sign in ("IN", "NOT IN"):
+    if sign in ("in", "not in"):
         return f"{name} {sign} ({', '.join(_constant(column, each) for each in value) or 'NULL'})"
     return f"{name} {sign} {_constant(column, value)}"
 

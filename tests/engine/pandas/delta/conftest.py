@@ -14,6 +14,7 @@ from odibi.connections.local import LocalConnection
 from odibi.engine.base import NO_CHECKS, Checks, Source, Target, WriteReport
 from odibi.engine.pandas.delta import save, scan
 from odibi.engine.pandas.session import DuckFrame, Session
+from odibi.formats import normalise_options
 from odibi.types import parse_type
 
 
@@ -57,7 +58,9 @@ class Lake:
         DeltaTable.create(str(self.path(name)), Schema.from_json(json.dumps(schema)), configuration=config)
 
     def read(self, name: str = "t", **options: Any) -> DuckFrame:
-        return scan(self.session, Source(self.connection, name, "delta", options))
+        canonical, mistakes = normalise_options("delta", "read", options)
+        assert not mistakes
+        return scan(self.session, Source(self.connection, name, "delta", canonical))
 
     def rows(self, name: str = "t", **options: Any) -> list[str]:
         return self.texts(self.read(name, **options))
