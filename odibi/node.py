@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from odibi.context import Context
-from odibi.engine.base import CheckResult, Engine, Frame, WriteReport, raise_for_checks
+from odibi.engine.base import CheckResult, Engine, Frame, WriteReport, raise_for_checks, shown_options
 from odibi.errors import (
     CheckFailed,
     DataError,
@@ -79,7 +79,7 @@ def run_node(job: Job, inputs: Mapping[str, Result], engine: Engine, record: Nod
 
 def new_record(node: Node) -> NodeRecord:
     """The record of a node before anything happened."""
-    read = ReadRecord(_place(node.source), node.source.format, node.source.options) if node.source else None
+    read = ReadRecord(_place(node.source), node.source.format, shown_options(node.source)) if node.source else None
     return NodeRecord(
         name=node.name,
         pipeline=node.pipeline,

@@ -13,6 +13,9 @@ from odibi.project import Project
 from odibi.story.recorder import StoryRecorder
 from odibi.story.store import LocalStore, StoryStore
 
+SHORTEST_SECRET = 8
+"""Characters of a value in `storage_options` from which on it is taken out of every text."""
+
 
 def store_for(project: Project) -> StoryStore:
     """The place of a project's stories: its story connection, else `.odibi/stories` beside the file."""
@@ -40,10 +43,9 @@ def recorder_for(project: Project, emit: Observer) -> Observer:
 
 
 def scrubber(project: Project) -> Callable[[str], str] | None:
-    """What takes the connections' secrets out of a text; None where there are none."""
-    known = sorted(
-        {secret for c in project.connections.values() for secret in c.secrets() if secret}, key=len, reverse=True
-    )
+    """What takes secrets out of a text, of the connections and of `storage_options`; None where there are none."""
+    found = {secret for connection in project.connections.values() for secret in connection.secrets()}
+    known = sorted(found - {""} | _given_secrets(project), key=len, reverse=True)
     if not known:
         return None
 
@@ -53,6 +55,13 @@ def scrubber(project: Project) -> Callable[[str], str] | None:
         return text
 
     return scrub
+
+
+def _given_secrets(project: Project) -> set[str]:
+    """Texts in the nodes' `storage_options` that are long enough for a secret; shorter ones are words like `true`."""
+    ends = (end for each in project.pipelines for node in each.nodes for end in (node.source, node.target) if end)
+    values = (value for end in ends for value in end.options.get("storage_options", {}).values())
+    return {value for value in values if isinstance(value, str) and len(value) >= SHORTEST_SECRET}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from odibi.engine.base import Source, Target
+from odibi.engine.base import Source, Target, shown_options
 from odibi.plan import Node, ResolvedPipeline
 from odibi.project import Project
 
@@ -59,7 +59,7 @@ def end_data(end: Source | Target) -> dict[str, Any]:
         "place": f"{end.connection.name}:{end.table or end.path}",
         "path": end.connection.get_path(end.path),
         "format": end.format,
-        "options": dict(end.options),
+        "options": shown_options(end),
     }
 
 

@@ -69,6 +69,12 @@ class Target:
         return _location(self)
 
 
+def shown_options(end: Source | Target) -> dict[str, Any]:
+    """The options as they may be shown: what opens a file system is known by its name only."""
+    hidden = dict.fromkeys(end.options.get("storage_options", ()), "***")
+    return {**end.options, **({"storage_options": hidden} if hidden else {})}
+
+
 def _location(end: Source | Target) -> Location:
     location = end.connection.location(end.path)
     given = end.options.get("storage_options")

@@ -85,7 +85,8 @@ CSV = Format(
     write=options(
         _DELIMITER,
         _HEADER,
-        replace(_QUOTE, kind="char", doc="Around fields that hold a delimiter"),  # without quotes a delimiter in a text would make two fields of it
+        # never empty: without quotes a delimiter in a text would make two fields of it
+        replace(_QUOTE, kind="char", doc="Around fields that hold a delimiter"),
         replace(_ESCAPE, kind="char"),
         _ENCODING,
         DATE_FORMAT,
