@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -158,48 +159,55 @@ def open_table(location: Location, version: int | None = None) -> Table:
     if local is not None and not has_log(location):
         raise no_table(location)
     if version is not None and version < 0:
-        raise DataNotFoundError(f"{location.display} has no version {version}; {_versions_text(location)}")
+        raise _no_version(location, version)
     with explained(location):
         try:
             delta = DeltaTable(table_uri(location), version=version, storage_options=storage_options(location))
             return Table(location, delta, int(delta.version()))
         except TableNotFoundError as error:
+            if version is not None and (local is None or has_log(location)):
+                raise _no_version(location, version) from error
             raise no_table(location) from error
         except Exception as error:
             if version is not None and "specified end version" in str(error):
-                text = f"{location.display} has no version {version}; {_versions_text(location)}"
-                raise DataNotFoundError(text) from error
+                raise _no_version(location, version) from error
             raise
 
 
 def open_at(location: Location, when: str) -> Table:
-    """The table as it was at a time (ISO 8601 with a zone).
+    """The table as it was at a time (ISO 8601 with a zone), by the times that its history shows.
 
     Raises `DataNotFoundError` outside its history.
     """
     asked = datetime.fromisoformat(when)
     table = open_table(location)
-    newest = commit_time(table)
+    times = commit_times(table)
+    newest = times[max(times)]
     if asked > newest:
         raise DataNotFoundError(
             f"{location.display} was last changed at {newest.isoformat()}, before timestampAsOf {asked.isoformat()}; "
             "leave the option out for the newest version"
         )
-    with explained(location):
-        table.delta.load_as_version(asked)
-    found = Table(location, table.delta, int(table.delta.version()))
-    if commit_time(found) > asked:
+    found = max((version for version, time in times.items() if time <= asked), default=None)
+    if found is None:
+        oldest = min(times)
         raise DataNotFoundError(
             f"{location.display} has no version from {asked.isoformat()} or before; the oldest, "
-            f"version {found.version}, is from {commit_time(found).isoformat()}"
+            f"version {oldest}, is from {times[oldest].isoformat()}"
         )
-    return found
+    return open_table(location, found)
 
 
-def commit_time(table: Table) -> datetime:
-    """When the opened version was committed."""
-    milliseconds = table.delta.history(1)[0].get("timestamp", 0)
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+def commit_times(table: Table) -> dict[int, datetime]:
+    """When each version that the log still has was committed, ascending; clocks that went back are ignored.
+
+    `table` is at its newest version: delta-rs gives the history of an older one the numbers of the wrong versions.
+    """
+    with explained(table.location):
+        commits = sorted(table.delta.history(), key=lambda commit: int(commit["version"]))
+    stamps = (int(commit.get("inCommitTimestamp") or commit.get("timestamp") or 0) for commit in commits)
+    pairs = zip(commits, accumulate(stamps, max), strict=True)
+    return {int(commit["version"]): datetime.fromtimestamp(stamp / 1000, UTC) for commit, stamp in pairs}
 
 
 def has_log(location: Location) -> bool:
@@ -218,6 +226,10 @@ def log_versions(location: Location, checkpoints: bool = False) -> list[int]:
         raise explain(error, location, "read") from error
     patterns = (_COMMIT, _CHECKPOINT) if checkpoints else (_COMMIT,)
     return sorted({int(found[1]) for name in names for pattern in patterns if (found := pattern.fullmatch(name))})
+
+
+def _no_version(location: Location, version: int) -> DataNotFoundError:
+    return DataNotFoundError(f"{location.display} has no version {version}; {_versions_text(location)}")
 
 
 def _versions_text(location: Location) -> str:

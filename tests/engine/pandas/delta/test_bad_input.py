@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
+from deltalake import DeltaTable
 
 from odibi.errors import (
     AccessError,
@@ -94,12 +96,25 @@ def test_versions_and_times_that_do_not_exist(lake):
 def test_time_travel_by_time(lake):
     from odibi.engine.pandas.delta import maintain
 
-    lake.write("SELECT 1 AS v")
-    moment = maintain.history(lake.connection.location("t"))[0]["timestamp"]
-    stamp = moment.timestamp()
-    os.utime(lake.path() / "_delta_log" / f"{0:020}.json", (stamp, stamp))
-    assert lake.rows(timestamp_as_of=moment) == ["{'v': 1}"]
-    assert lake.rows(timestamp_as_of=moment.isoformat()) == ["{'v': 1}"]
+    for value in range(4):
+        lake.write(f"SELECT {value} AS v")
+        time.sleep(0.01)
+    commits = maintain.history(lake.connection.location("t"))
+    for commit in commits:
+        os.utime(lake.path() / "_delta_log" / f"{commit['version']:020}.json")  # as of a table that was copied
+        assert lake.rows(timestamp_as_of=commit["timestamp"]) == [f"{{'v': {commit['version']}}}"]
+    between = commits[1]["timestamp"] + (commits[0]["timestamp"] - commits[1]["timestamp"]) / 2
+    assert lake.rows(timestamp_as_of=between.isoformat()) == ["{'v': 2}"]
+
+
+def test_a_version_whose_log_is_gone(lake):
+    for value in range(4):
+        lake.write(f"SELECT {value} AS v")
+    DeltaTable(str(lake.path())).create_checkpoint()
+    for version in range(2):
+        (lake.path() / "_delta_log" / f"{version:020}.json").unlink()
+    with pytest.raises(DataNotFoundError, match="has no version 0; its log has versions 2 to 3"):
+        lake.read(version_as_of=0)
 
 
 def test_a_filter_on_a_column_that_is_not_there(lake):
