@@ -60,7 +60,14 @@ class FrameContext:
 
 
 class PandasContext(FrameContext):
-    """Frames of the pandas engine: pandas DataFrames."""
+    """Frames of the pandas engine: pandas DataFrames.
+
+    >>> import pandas as pd
+    >>> context = PandasContext()
+    >>> context.register("orders", pd.DataFrame({"id": [1, 2]}))
+    >>> context.get("orders")["id"].tolist()
+    [1, 2]
+    """
 
 
 class Context(FrameContext):

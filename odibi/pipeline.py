@@ -19,7 +19,20 @@ from odibi.run import RunOptions, Stop, run_project
 class Pipeline:
     """A loaded project, checked whole and ready to run.
 
-    >>> Pipeline.from_yaml("config.yaml").run().raise_for_failure()  # doctest: +SKIP
+    >>> import pathlib, tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "config.yaml")
+    >>> _ = file.write_text('''
+    ... connections: {lake: {type: local, base_path: lake}}
+    ... pipelines:
+    ...   - pipeline: daily
+    ...     nodes:
+    ...       - name: one
+    ...         transform: {steps: ["SELECT 1 AS id"]}
+    ...         write: {connection: lake, path: one}
+    ... ''')
+    >>> result = Pipeline.from_yaml(file).run().raise_for_failure()
+    >>> result["daily"].completed, result["daily"].nodes["one"].rows
+    (['one'], 1)
     """
 
     def __init__(self, project: Project) -> None:

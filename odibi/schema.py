@@ -63,6 +63,8 @@ def _model_schema(model: type[BaseModel], prefix: str = "") -> Schema:
         schema["$defs"] = {f"{prefix}{name}": each for name, each in schema["$defs"].items()}
     for each in _walk(schema):
         each.pop("title", None)
+        if "description" in each:  # of a docstring: what follows is for readers of Python
+            each["description"] = each["description"].partition("\n\n")[0]
     return schema
 
 

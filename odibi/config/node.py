@@ -183,7 +183,12 @@ _STEPS = "put it into `transform: {steps: […]}`"
 
 
 class NodeConfig(Model):
-    """One node: at least one of read, transform and write."""
+    """One node: at least one of read, transform and write.
+
+    >>> node = NodeConfig.model_validate({"name": "one", "transform": {"steps": ["SELECT 1 AS id"]}})
+    >>> node.name, node.transform.steps
+    ('one', ['SELECT 1 AS id'])
+    """
 
     key_hints: ClassVar[Mapping[str, str]] = {"sql": _STEPS, "steps": _STEPS, "function": _STEPS, "operation": _STEPS}
 

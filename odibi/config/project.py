@@ -11,7 +11,11 @@ from odibi.model import Model
 
 
 class PipelineConfig(Model):
-    """A list of nodes that run together."""
+    """A list of nodes that run together.
+
+    >>> PipelineConfig.model_validate({"pipeline": "daily", "nodes": []}).pipeline
+    'daily'
+    """
 
     pipeline: str = Field(description="Name of the pipeline")
     description: str | None = Field(default=None, description="What the pipeline is for; shown in the story")
@@ -55,7 +59,11 @@ class LoggingConfig(Model):
 
 
 class ProjectConfig(Model):
-    """One project file. Connections are checked by the connection type's own model."""
+    """One project file. Connections are checked by the connection type's own model.
+
+    >>> ProjectConfig.model_validate({"project": "Sales lake"}).engine
+    'pandas'
+    """
 
     project: str | None = Field(default=None, description="Name of the project; default: the file's name")
     description: str | None = Field(default=None, description="What the project is for; shown in the story")

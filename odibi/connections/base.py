@@ -42,6 +42,13 @@ class BaseConnection(ABC):
     """A named place where data is. The smallest connection has a `type_name` and `get_path`.
 
     `name` is the connection's name in the project (empty when built by hand).
+
+    >>> class Archive(BaseConnection):
+    ...     type_name = "archive"
+    ...     def get_path(self, relative):
+    ...         return f"s3://archive/{check_relative(relative)}"
+    >>> Archive().location("2024/sales.csv").uri
+    's3://archive/2024/sales.csv'
     """
 
     type_name: ClassVar[str]

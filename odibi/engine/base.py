@@ -202,7 +202,12 @@ class WriteReport:
 
 
 class Engine(ABC):
-    """Who computes. `name` is the name in YAML, `dialect` its SQL, in sqlglot's words."""
+    """Who computes. `name` is the name in YAML, `dialect` its SQL, in sqlglot's words.
+
+    >>> from odibi.engine import Engine, PandasEngine
+    >>> issubclass(PandasEngine, Engine), PandasEngine.name, PandasEngine.dialect
+    (True, 'pandas', 'duckdb')
+    """
 
     name: ClassVar[str]
     dialect: ClassVar[str]
@@ -251,7 +256,10 @@ class Engine(ABC):
         return report
 
     def execute_sql(self, sql: str, context: Any) -> Any:
-        """The result of a SELECT over the names in `context`, as a native frame. `sql` is in this engine's dialect."""
+        """The result of a SELECT over the names in `context`, as a native frame. `sql` is in this engine's dialect.
+
+        Raises `SqlError` for SQL that does not fit, with the names that exist.
+        """
         inputs = {name: self.adopt(context.get(name)) for name in context.list_names()}
         return self.native(self.query(Query(sql, self.dialect), inputs)[0])
 

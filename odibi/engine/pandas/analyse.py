@@ -19,6 +19,7 @@ from odibi.engine.pandas import scopes
 from odibi.engine.pandas.clashes import HINT, find_clash, suspected
 from odibi.engine.pandas.dialect import bare, translate
 from odibi.engine.pandas.errors import Raised, characters, find_name, listing, read, tell_binding
+from odibi.engine.pandas.session import quote
 from odibi.engine.pandas.syntax import NO_WORLD, ONE_SELECT, Mistake, Syntax, TableName, read_tree
 from odibi.engine.pandas.types import column_of, duckdb_type
 from odibi.errors import SqlError, closest
@@ -208,17 +209,13 @@ def _empty_inputs(inputs: Inputs) -> str:
     """`WITH "t" AS (SELECT NULL::INTEGER AS "a" WHERE false) `: tables that have columns and nothing else."""
     ctes = []
     for name, columns in inputs.items():
-        ctes.append(f"{_quote(name)} AS ({_empty_select(columns or ())})")
+        ctes.append(f"{quote(name)} AS ({_empty_select(columns or ())})")
     return f"WITH {', '.join(ctes)} " if ctes else ""
 
 
 def _empty_select(columns: Iterable[Column]) -> str:
-    listed = ", ".join(f"NULL::{native(column)} AS {_quote(column.name)}" for column in columns)
+    listed = ", ".join(f"NULL::{native(column)} AS {quote(column.name)}" for column in columns)
     return f"SELECT {listed} WHERE false"
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _byte_inside(raised: Raised, head: str, sql: str) -> int | None:

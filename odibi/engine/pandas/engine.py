@@ -35,6 +35,13 @@ class PandasEngine(Engine):
     2
     >>> engine.read(lake, path="sales")["id"].tolist()
     [1, 2]
+    >>> from odibi.context import PandasContext
+    >>> context = PandasContext()
+    >>> context.register("sales", engine.read(lake, path="sales"))
+    >>> engine.execute_sql("SELECT max(id) AS last FROM sales", context)["last"].tolist()
+    [2]
+    >>> [commit["version"] for commit in engine.get_delta_history(lake, "sales")]
+    [0]
     """
 
     name: ClassVar[str] = "pandas"

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from odibi.transforms.dialect import DUCKDB
 from odibi.types import Column, DataType
 
 SIMPLE = {
@@ -14,7 +15,6 @@ SIMPLE = {
     "TIMESTAMP": "timestamp_ntz", "TIMESTAMP WITH TIME ZONE": "timestamp", "TIMESTAMPTZ": "timestamp",
 }  # fmt: skip
 """DuckDB types that are the same thing under another name."""
-_NATIVE = {ours: theirs for theirs, ours in SIMPLE.items()}
 _DATA_TYPES = {theirs: DataType(ours) for theirs, ours in SIMPLE.items()}
 _TOKEN = re.compile(
     r"""\s*(?:"(?P<quoted>(?:[^"]|"")*)"|'(?P<string>(?:[^']|'')*)'|(?P<word>\w+)|(?P<sign>[(),\[\]]))"""
@@ -66,17 +66,7 @@ def duckdb_type(type: DataType) -> str:
     >>> duckdb_type(DataType("array", children=(DataType("decimal", 12, 2),)))
     'DECIMAL(12,2)[]'
     """
-    if type.name == "decimal":
-        return f"DECIMAL({type.precision},{type.scale})"
-    inner = [duckdb_type(child) for child in type.children]
-    if type.name == "array":
-        return f"{inner[0]}[]"
-    if type.name == "map":
-        return f"MAP({inner[0]}, {inner[1]})"
-    if type.name == "struct":
-        fields = zip(type.field_names, inner, strict=True)
-        return f"STRUCT({', '.join(f'{_quoted(name)} {child}' for name, child in fields)})"
-    return _NATIVE[type.name]
+    return DUCKDB.type_name(type)
 
 
 @lru_cache(maxsize=1024)
@@ -134,7 +124,3 @@ class _Reader:
                 children.append(self.type())
             self.accept(",")
         return Native(name, tuple(numbers), tuple(children), tuple(names))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
