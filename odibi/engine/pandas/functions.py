@@ -56,7 +56,8 @@ def to_arrow(session: Session, frame: DuckFrame) -> Any:
 
 def to_pandas(session: Session, frame: DuckFrame) -> Any:
     """The frame as a pandas DataFrame. Integers and booleans are nullable types whatever the rows hold, the rest is
-    pandas' default: text `str`, decimals and dates objects, timestamps in microseconds, zoned ones in UTC."""
+    pandas' default: text `str`, decimals and dates objects, timestamps in microseconds, zoned ones in UTC. Before
+    pandas 3 text is objects; before pandas 2 timestamps are in nanoseconds, and objects where those do not reach."""
     import pandas as pd
     import pyarrow as pa
 
@@ -65,7 +66,50 @@ def to_pandas(session: Session, frame: DuckFrame) -> Any:
         for sign in ("Int", "UInt"):
             nullable[getattr(pa, f"{sign.lower()}{bits}")()] = getattr(pd, f"{sign}{bits}Dtype")()
     # without split_blocks: pandas refuses to write into columns whose memory is Arrow's
-    return to_arrow(session, frame).to_pandas(types_mapper=nullable.get)
+    table = to_arrow(session, frame)
+    try:
+        found = table.to_pandas(types_mapper=nullable.get)
+    except pa.ArrowInvalid:
+        found = table.to_pandas(types_mapper=nullable.get, timestamp_as_object=True)
+    for name in table.column_names:
+        if pa.types.is_nested(table[name].type) and any(map(_integers_with_nulls, table[name].chunks)):
+            values = [_object(value, table[name].type) for value in table[name].to_pylist()]
+            found[name] = pd.Series(values, index=found.index, dtype=object)
+    return found
+
+
+def _integers_with_nulls(array: Any) -> bool:
+    """True for nested values with integers and NULLs among them, which pandas' default makes floats."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(array.type):
+        return any(map(_integers_with_nulls, array.flatten()))
+    if pa.types.is_map(array.type):
+        return _integers_with_nulls(array.keys) or _integers_with_nulls(array.items)
+    if pa.types.is_nested(array.type):
+        return _integers_with_nulls(array.flatten())
+    return bool(pa.types.is_integer(array.type) and array.null_count)
+
+
+def _object(value: Any, type: Any) -> Any:
+    """A nested value as pandas has it (structs are dicts, lists arrays, maps lists of pairs), but with None for NULL
+    among integers."""
+    import numpy as np
+    import pyarrow as pa
+
+    if value is None or not pa.types.is_nested(type):
+        return value
+    if pa.types.is_struct(type):
+        return {field.name: _object(value[field.name], field.type) for field in type}
+    if pa.types.is_map(type):
+        return [(_object(key, type.key_type), _object(item, type.item_type)) for key, item in value]
+    inner = type.value_type
+    if not pa.types.is_nested(inner) and not (pa.types.is_integer(inner) and None in value):
+        return pa.array(value, inner).to_numpy(zero_copy_only=False)
+    array = np.empty(len(value), dtype=object)
+    for place, item in enumerate(value):
+        array[place] = _object(item, inner)
+    return array
 
 
 def to_narwhals(
@@ -151,7 +195,7 @@ def _from_stream(data: Any) -> Any:
 
 def _from_pandas(data: Any, types: Types) -> Any:
     """A pandas frame in Arrow. The table keeps a shallow copy alive: pandas then copies before it writes to memory that
-    Arrow shares, should the function change its frame later."""
+    Arrow shares, should the function change its frame later. Before pandas 3 it does not, so the copy is a real one."""
     import pyarrow as pa
 
     held = _with_index(data)
@@ -176,15 +220,25 @@ def _with_index(data: Any) -> Any:
         clash = [name for name in names if name in data.columns]
         if clash:
             raise DataError(f"the index {clash[0]!r} has the name of a column; call reset_index(drop=True)")
-        return data.reset_index()
+        return data.reset_index()  # copies where pandas does not copy on write
     if len(names) > 1 or not pd.api.types.is_integer_dtype(data.index.dtype):
         if len(data.index) == 0 and len(names) == 1:
-            return data.copy(deep=False)
+            return data.copy(deep=not _copies_on_write())
         raise DataError(
             f"the frame's index holds {data.index.dtype} labels and has no name; name it (it becomes a column), "
             "or call reset_index(drop=True)"
         )
-    return data.copy(deep=False)
+    return data.copy(deep=not _copies_on_write())
+
+
+def _copies_on_write() -> bool:
+    return _pandas_version() >= 3
+
+
+def _pandas_version() -> int:
+    import pandas as pd
+
+    return int(pd.__version__.partition(".")[0])
 
 
 def _check_labels(columns: Any) -> None:
@@ -210,14 +264,46 @@ def _column(data: Any, place: int, name: str, known: Any) -> Any:
 
     series = data.iloc[:, place]
     try:
-        array = pa.array(series, from_pandas=True)
+        array = _as_map(series, known)
+        array = pa.array(series, from_pandas=True) if array is None else array
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         kinds = sorted({type(value).__name__ for value in series.head(100_000) if value is not None})
         held = f"values of several types ({', '.join(kinds[:5])})" if len(kinds) > 1 else f"{series.dtype} values"
         reason = str(error.args[0] if error.args else error).splitlines()[0]
         hint = f"convert it, e.g. df[{name!r}].astype(str)"
         raise DataError(f"column {name!r} holds {held}, which no table can hold; {hint} ({reason})") from error
+    if pa.types.is_timestamp(array.type) and _pandas_version() < 2:  # it knows nanoseconds only: no choice of anybody's
+        array = _in_microseconds(array)
     return array if known is None else _as_known(array, known)
+
+
+def _as_map(series: Any, known: Any) -> Any:
+    """Lists of pairs as the maps that they were: values alone do not tell. None for other types and other values."""
+    import pyarrow as pa
+
+    if known is None or not _has_map(known):
+        return None
+    try:
+        return pa.array(series, type=known, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _has_map(type: Any) -> bool:
+    import pyarrow as pa
+
+    fields = (type.field(place) for place in range(type.num_fields)) if pa.types.is_nested(type) else ()
+    return bool(pa.types.is_map(type)) or any(_has_map(field.type) for field in fields)
+
+
+def _in_microseconds(array: Any) -> Any:
+    """Timestamps in microseconds where that loses nothing."""
+    import pyarrow as pa
+
+    try:
+        return array.cast(pa.timestamp("us", array.type.tz))
+    except pa.ArrowInvalid:
+        return array
 
 
 def _as_known(array: Any, known: Any) -> Any:
