@@ -360,7 +360,7 @@ class _PipelineRun:
         def before_wait(attempt: int, wait: float, error: BaseException) -> bool:
             record.retries = attempt
             record.warnings.append(
-                f"attempt {attempt} failed ({type(error.__cause__ or error).__name__}), tried again after {wait:g} s"
+                f"attempt {attempt} failed ({type(_origin(error)).__name__}), tried again after {wait:g} s"
             )
             self.run_.emit(NodeRetried(node.pipeline, node.name, attempt, wait, str(error)))
             return not self.stop.wait(wait)
@@ -371,6 +371,13 @@ class _PipelineRun:
             self.run_.engine.is_transient,
             before_wait,
         )
+
+
+def _origin(error: BaseException) -> BaseException:
+    """What an error was first raised from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def skipped(node: Node, reason: str, status: Status) -> NodeRecord:

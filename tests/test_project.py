@@ -339,6 +339,10 @@ ONE = "SELECT 1 AS id"
             "b.depends_on[0]: unknown node 'laod'; did you mean 'load'? known: load",
         ),
         (
+            f"- name: load\n  transform: {{steps: [{ONE}]}}\n- name: b\n  depends_on: [load, load]\n  write: {{connection: lake, path: o}}",
+            "b.depends_on[1]: node 'load' is listed twice; take one of them out",
+        ),
+        (
             "- name: a\n  depends_on: [a]\n  transform: {steps: [SELECT 1 FROM a]}",
             "a.depends_on[0]: node 'a' depends on itself; take it out of depends_on",
         ),
@@ -437,6 +441,7 @@ WRITE = f"- name: a\n  transform: {{steps: [{ONE}]}}\n  write: "
     ("write", "problem"),
     [
         ("{connection: lake, path: x, mode: apend}", "mode: unknown mode 'apend'; did you mean 'append'? known: overwrite, append, error, ignore"),
+        ("{connection: lake, path: x/*.csv}", "path: a pattern can be read, not written; name one file, folder or table"),
         ("{connection: lake, path: x, partition_by: [idd]}", "partition_by[0]: unknown column 'idd'; did you mean 'id'? known: id"),
         ("{connection: lake, path: x, options: {partition_by: [idd]}}", "options.partition_by: unknown column 'idd'; did you mean 'id'? known: id"),
         ("{connection: lake, path: x, partition_by: [id, ID]}", "partition_by: a column is named twice; name each column once"),
@@ -694,6 +699,7 @@ def test_operations_are_checked_by_their_models_and_columns(folder: Folder):
         ("{no_nulls: [idd]}", "no_nulls[0]: unknown column 'idd'; did you mean 'id'? known: id"),
         ("{unique: [[id], [ID]]}", "unique[1]: this key is there twice; take one of them out"),
         ("{unique: [id, id]}", "unique: a column is named twice in one key; name each column once"),
+        ("{ranges: {id: {mn: 5}}}", "ranges.id.mn: unknown key 'mn'; did you mean 'min'? known: min, max"),
         ("{ranges: {id: {min: 5, max: 1}}}", "ranges.id: min 5 is above max 1; no row could pass; exchange them"),
         ("{schema: {types: {id: inte}}}", "schema.types.id: 'inte' is not a type"),
         ('{expressions: ["idd > 1"]}', "expressions[0]: there is no column 'idd'"),

@@ -20,6 +20,7 @@ from odibi.errors import UnknownNameError
 from odibi.events import NodeFinished, NodeRetried, NodeStarted
 from odibi.model import Model
 from odibi.testing import TestRun, project, run_project
+from odibi.transforms import transform
 
 LAKE = "connections: {lake: {type: local, base_path: lake}}\n"
 
@@ -240,6 +241,23 @@ def test_a_transient_error_is_tried_again(flaky: list[BaseException]) -> None:
     assert [event.attempt for event in retried] == [1, 2]
     assert len([text for text in run.node("a").warnings if "tried again" in text]) == 2
     assert run.story()["nodes"][0]["retries"] == 2
+
+
+def test_a_retry_names_what_a_function_raised() -> None:
+    raised = [ConnectionResetError("reset")]
+
+    def dial(context: Any, current: Any) -> Any:
+        if raised:
+            raise raised.pop()
+        return current
+
+    transform(dial)
+    text = """
+        retry: {backoff_seconds: 0.01}
+        pipelines: [{pipeline: p, nodes: [{name: a, transform: {steps: [SELECT 1 AS x, function: dial]}}]}]
+    """
+    (warning,) = project(text).run().node("a").warnings
+    assert warning.startswith("attempt 1 failed (ConnectionResetError), tried again")
 
 
 def test_attempts_end(flaky: list[BaseException]) -> None:

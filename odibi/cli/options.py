@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from odibi.cli.failures import UsageError
-from odibi.cli.ui import LEVELS
+from odibi.cli.ui import LEVELS, UI
 from odibi.errors import closest
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def load(args: argparse.Namespace) -> Project:
     path = project_file(args)
     from odibi.project import load_project
 
-    return load_project(path, overrides=dict(args.variables), engine=args.engine)
+    with UI(json=getattr(args, "json", False)).keep_prints_out():  # modules with transform functions are imported
+        return load_project(path, overrides=dict(args.variables), engine=args.engine)
 
 
 def add_pipelines(parser: argparse.ArgumentParser) -> None:

@@ -70,7 +70,7 @@ def run_with_display(pipeline: Pipeline, ui: UI, tell_stories: bool = True, **op
     display = display_for(ui, logging.structured, logging.metadata)
     display.mask = frozenset(name.lower() for name in pipeline.project.story.mask)
     stop = Stop()
-    with clean_stop(stop, display.notice):
+    with clean_stop(stop, display.notice), ui.keep_prints_out():
         try:
             result = pipeline.run(observers=[display], stop=stop, **options)
         finally:

@@ -7,6 +7,7 @@ import json as json_module
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -82,6 +83,10 @@ class UI:
         except OSError as error:
             _mute(sys.stdout)
             raise AccessError(f"the result can not be written to the output: {error.strerror or error}") from error
+
+    def keep_prints_out(self) -> AbstractContextManager[Any]:
+        """With `--json`, what users' own code prints inside goes to stderr: stdout is one JSON document."""
+        return redirect_stdout(sys.stderr) if self.json else nullcontext()
 
     def dump(self, value: Any) -> None:
         """Print a result as JSON."""

@@ -50,6 +50,9 @@ def _target(config: WriteConfig, path: Path, scope: Scope) -> Target | None:
     options = _options(config.options, format, "write", path, report)
     partition_by = _partition_by(config, options, path, format, report)
     schema = _schema(config.schema_, (*path, "schema"), report)
+    if place is not None and any(sign in place for sign in "*?"):
+        report.add((*path, "path"), "a pattern can be read, not written", "name one file, folder or table")
+        return None
     if connection is None or place is None or format is None:
         return None
     if options is None or schema is None or partition_by is None:

@@ -54,7 +54,9 @@ def _explicit(
     for index, name in enumerate(draft.config.depends_on):
         path = (*draft.path, "depends_on", index)
         if name in by_name:
-            if name not in draft.needs:
+            if name in draft.needs:
+                report.add(path, f"node {name!r} is listed twice", "take one of them out")
+            else:
                 draft.needs += (str(name),)
             continue
         draft.unsure = True
@@ -73,8 +75,9 @@ def _explicit(
 
 def _refuse_several(draft: Draft, report: Report) -> None:
     """A node that only writes has one input."""
-    if _only_writes(draft, report) and len(draft.config.depends_on) > 1:
-        names = ", ".join(map(repr, draft.config.depends_on))
+    several = dict.fromkeys(draft.config.depends_on)
+    if _only_writes(draft, report) and len(several) > 1:
+        names = ", ".join(map(repr, several))
         report.add(
             (*draft.path, "depends_on"),
             f"several inputs ({names}) and only `write`",

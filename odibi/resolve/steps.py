@@ -174,7 +174,9 @@ class _Steps:
             return
         problems = checks.problems(config, self.current)
         for inside, message, hint in problems:
-            report.add(report.path_of(base, inside), message, hint)
+            path = report.path_of(base, inside)
+            if not report.damage.lacks(*path):  # a misspelt limit is told as such
+                report.add(path, message, hint)
         self.repeated_keys(base)
         for index, text in enumerate(config.expressions):
             self.expression(text, (*base, "expressions", index))

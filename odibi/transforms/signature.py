@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Union
 
-from odibi.errors import suggest
+from odibi.errors import closest, suggest
 
 Finding = tuple[str | None, str, str]
 _WORDS: dict[Any, str] = {
@@ -91,7 +91,12 @@ def _unknown(
 
 
 def _missing(name: str, accepted: Mapping[str, inspect.Parameter], params: Mapping[str, Any]) -> list[Finding]:
-    missing = [key for key, each in accepted.items() if each.default is inspect.Parameter.empty and key not in params]
+    misspelt = [key for key in params if key not in accepted]
+    missing = [
+        key
+        for key, each in accepted.items()
+        if each.default is inspect.Parameter.empty and key not in params and not closest(key, misspelt)
+    ]
     if not missing:
         return []
     named = ", ".join(map(repr, missing))

@@ -79,6 +79,25 @@ def test_json_is_the_whole_result_and_nothing_else(odibi: Odibi, project: Path) 
     assert odibi("--json", "run", project).json["pipelines"]["load"]["nodes"]["save"]["write"]["version_after"] == 1
 
 
+def test_what_functions_print_stays_out_of_the_json(odibi: Odibi, write_project: Write) -> None:
+    text = """
+    transforms: [loud.py]
+    pipelines:
+      - pipeline: p
+        nodes: [{name: a, transform: {steps: [SELECT 1 AS x, function: loud]}}]
+    """
+    file = write_project(text)
+    (file.parent / "loud.py").write_text(
+        "from odibi import transform\nprint('at import')\n@transform\ndef loud(context, current):\n"
+        "    print('in a function')\n    return current\n",
+        encoding="utf-8",
+    )
+    called = odibi("run", "--json", file)
+    assert called.json["status"] == "completed"
+    assert called.err.split("\n") == ["at import", "in a function", ""]
+    assert odibi("validate", "--json", file).json["status"] == "ok"
+
+
 def test_a_chosen_pipeline_and_node(odibi: Odibi, project: Path) -> None:
     assert odibi("run", project).code == 0
     only = odibi("run", "--json", "-p", "report", "--config", project).json

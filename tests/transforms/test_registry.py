@@ -159,6 +159,7 @@ def test_parameters_that_fit(params: dict[str, Any]) -> None:
     [
         ({}, None, "function 'function' needs 'count'", "add 'count' to params"),
         ({"count": 1, "nmae": "x"}, "nmae", "function 'function' has no parameter 'nmae'", "did you mean 'name'?"),
+        ({"cuont": 1}, "cuont", "function 'function' has no parameter 'cuont'", "did you mean 'count'?"),
         ({"count": "1"}, "count", "takes a whole number, not text ('1')", ""),
         ({"count": True}, "count", "takes a whole number, not a boolean (True)", ""),
         ({"count": 1.5}, "count", "takes a whole number, not a number (1.5)", ""),

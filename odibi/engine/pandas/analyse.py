@@ -67,7 +67,7 @@ class Analyser:
             sql = translate(query.text, query.dialect)
         except SqlError as error:
             return SqlAnalysis((SqlProblem(str(error), "", error.offset),), deterministic=False)
-        return _as_written(self._analyse(sql, inputs), sql, query.text)
+        return _as_written(self._analyse(sql, inputs), sql, query)
 
     def close(self) -> None:
         """Close the database, if there is one."""
@@ -249,10 +249,14 @@ def _unknown_table(table: TableName, inputs: Iterable[str]) -> Mistake:
 # -- back to the text as written ---------------------------------------------------------------------------------------
 
 
-def _as_written(analysis: SqlAnalysis, sql: str, written: str) -> SqlAnalysis:
-    if sql == written or not analysis.problems:
+def _as_written(analysis: SqlAnalysis, sql: str, query: Query) -> SqlAnalysis:
+    if sql == query.text or not analysis.problems:
         return analysis
-    problems = [replace(problem, offset=_place_in(written, sql, problem.offset)) for problem in analysis.problems]
+    both = "" if query.dialect == "duckdb" else f"write it in a way that both {query.dialect} and duckdb know"
+    problems = [
+        replace(problem, offset=_place_in(query.text, sql, problem.offset), hint=problem.hint or both)
+        for problem in analysis.problems
+    ]
     return replace(analysis, problems=tuple(problems))
 
 

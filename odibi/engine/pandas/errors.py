@@ -229,6 +229,17 @@ def _no_field(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
     return f"the struct has no field {match[1]!r}", f"its fields: {listing(fields)}" if fields else ""
 
 
+def _arrow(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
+    return "the lambda arrow `x -> …` is no longer SQL of DuckDB", "write `lambda x: …`"
+
+
+def _too_deep(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
+    return (
+        "the SQL is nested too deeply, or chains too many operators or UNIONs",
+        "spread it over several steps or nodes",
+    )
+
+
 _BINDING: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str], Raised, Inputs], Told]]] = (
     (re.compile(r"^syntax error at or near (.+)$", re.DOTALL), _syntax),
     (re.compile(r'Referenced column "((?:[^"]|"")+)" (?:not found|was not found)'), _no_column),
@@ -244,6 +255,8 @@ _BINDING: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str], Raised, Input
     (re.compile(r'^column "(.+?)" must appear in the GROUP BY'), _group_by),
     (re.compile(r'Ambiguous reference to column name "(.+?)"(?: \(use: (.+)\))?'), _ambiguous),
     (re.compile(r'Could not find key "(.+?)" in struct'), _no_field),
+    (re.compile(r"^Deprecated lambda arrow"), _arrow),
+    (re.compile(r"^Max expression depth limit"), _too_deep),
 )
 
 

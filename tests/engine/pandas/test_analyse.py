@@ -163,6 +163,18 @@ def test_current_with_several_inputs(analyser: Analyser) -> None:
     assert "several inputs" in problem.hint
 
 
+def test_what_the_translation_can_not_do_is_told_as_such(analyser: Analyser) -> None:
+    problem = one(analyser.analyse(Query("SELECT exists(array(1), x -> x > 0) AS e", "spark"), {}))
+    assert problem.hint == "write it in a way that both spark and duckdb know"
+
+
+def test_a_setting_is_no_way_out_of_a_mistake(analyser: Analyser) -> None:
+    arrow = one(analyser.analyse(Query("SELECT list_transform([1], x -> x) AS l", "duckdb"), {}))
+    assert (arrow.message.split(" ")[0], arrow.hint) == ("the", "write `lambda x: …`")
+    deep = one(analyser.analyse(Query(f"SELECT {' + '.join(['1'] * 1200)} AS a", "duckdb"), {}))
+    assert deep.hint == "spread it over several steps or nodes"
+
+
 def test_a_name_inside_a_cte_does_not_reach_outside(analyser: Analyser) -> None:
     text = "SELECT * FROM (WITH x AS (SELECT 1 AS a) SELECT * FROM x) q, x"
     assert at(text, one(analyser.analyse(Query(text, "duckdb"), KNOWN))) == "x"
