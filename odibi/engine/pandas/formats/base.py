@@ -18,6 +18,7 @@ from odibi.engine.pandas.types import duckdb_type
 from odibi.errors import DataError, suggest
 from odibi.files import Files, expand, explained, files_for, new_txn, staging
 from odibi.formats.base import COMPRESSED
+from odibi.formats.dates import strftime_of
 from odibi.types import Column, DataType, parse_type
 
 HINTS = "type_hints"
@@ -142,6 +143,15 @@ def _open_file(
             for path, name in unpack(session, file, suffixes)
         ]
     return [file]
+
+
+def as_utf8(session: Session, input: Input) -> Input:
+    """The same text in UTF-8, for an encoding that DuckDB does not read."""
+    from odibi.engine.pandas.formats.unpack import transcode
+
+    encoding = input.options["encoding"]
+    files = [replace(file, local=transcode(session, file, encoding), compression="none") for file in input.files]
+    return replace(input, files=files, source=replace(input.source, options={**input.options, "encoding": "utf-8"}))
 
 
 def _compression(path: str, options: Mapping[str, Any]) -> str:
@@ -304,14 +314,24 @@ def copy(
     return int(rows)
 
 
-def output_compression(target: Target, path: str, kinds: Mapping[str, str]) -> str:
+EXTENSIONS = {"none": "", "gzip": ".gz", "zstd": ".zst"}
+"""The compressions of a text file that can be written, and the suffix of each."""
+
+
+def output_compression(target: Target) -> str:
     """The compression of a text file that is written: as said, else by the path's suffix."""
     said = str(target.options.get("compression", "auto"))
     if said == "auto":
         said = COMPRESSED.get(os.path.splitext(target.path)[1].lower(), "none")
-    if said not in kinds:
-        raise DataError(f"{target.path}: {said} can be read but not written; use one of {', '.join(kinds)}")
-    return kinds[said]
+    if said not in EXTENSIONS:
+        raise DataError(f"{target.path}: {said} can be read but not written; use one of {', '.join(EXTENSIONS)}")
+    return said
+
+
+def patterns(options: Mapping[str, Any]) -> dict[str, str]:
+    """The options `date_format` and `timestamp_format`, where they are given, as `strftime` takes them."""
+    names = ("date_format", "timestamp_format")
+    return {name: strftime_of(options[name]) for name in names if options.get(name)}
 
 
 def iso_text(column: Column, date_format: str | None, timestamp_format: str | None) -> str | None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import duckdb
 
 from odibi.engine.base import Source, Target
 from odibi.engine.pandas.formats.base import (
+    EXTENSIONS,
     HINTS,
     Codec,
     File,
     Input,
+    as_utf8,
     check_names,
     copy,
     declared,
@@ -26,6 +27,7 @@ from odibi.engine.pandas.formats.base import (
     names_sql,
     open_input,
     output_compression,
+    patterns,
     pick,
     reader,
     refuse_types,
@@ -38,7 +40,6 @@ from odibi.engine.pandas.types import column_of
 from odibi.errors import DataError
 from odibi.files import explained
 from odibi.formats.csv import CSV
-from odibi.formats.dates import strftime_of
 from odibi.types import Column
 
 SNIFFED = ("BOOLEAN", "BIGINT", "HUGEINT", "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR")
@@ -71,7 +72,7 @@ def scan(session: Session, source: Source) -> DuckFrame:
         "declare it string",
     )
     if NATIVE_ENCODINGS.get(input.options.get("encoding", "utf-8")) is None:
-        input = _as_utf8(session, input)
+        input = as_utf8(session, input)
     with explained(input.location, "read"):
         headers = [_columns_of(session, input, file) for file in input.files]
     groups = _groups(input, headers)
@@ -86,14 +87,6 @@ def scan(session: Session, source: Source) -> DuckFrame:
         sql = f"SELECT {names_sql(wanted)} FROM ({' UNION ALL BY NAME '.join(parts)})"
     columns = None if input.partitions else tuple(column_of(name, types[name]) for name in wanted)
     return session.frame(sql, known_columns=columns)
-
-
-def _as_utf8(session: Session, input: Input) -> Input:
-    from odibi.engine.pandas.formats.unpack import transcode
-
-    encoding = input.options["encoding"]
-    files = [replace(file, local=transcode(session, file, encoding), compression="none") for file in input.files]
-    return replace(input, files=files, source=replace(input.source, options={**input.options, "encoding": "utf-8"}))
 
 
 # -- columns -----------------------------------------------------------------------------------------------------------
@@ -266,9 +259,8 @@ def _layout(input: Input, files: Sequence[File]) -> dict[str, str]:
     encoding = NATIVE_ENCODINGS[options.get("encoding", "utf-8")]
     if encoding != "utf-8":
         arguments["encoding"] = literal(encoding)
-    for name, argument in (("date_format", "dateformat"), ("timestamp_format", "timestampformat")):
-        if options.get(name):
-            arguments[argument] = literal(strftime_of(options[name]))
+    for name, pattern in patterns(options).items():
+        arguments[name.replace("_", "")] = literal(pattern)
     return arguments
 
 
@@ -292,7 +284,7 @@ def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
     """Write a frame as delimited text. Raises `DataError` for nested and binary columns."""
     options = target.options
     refuse_types(frame.columns, NESTED, "csv", target.path, _TEXT_ONLY)
-    compression = output_compression(target, path, {"none": "none", "gzip": "gzip", "zstd": "zstd"})
+    compression = output_compression(target)
     arguments = {
         "FORMAT": "csv",
         "HEADER": str(bool(options.get("header", True))).lower(),
@@ -304,7 +296,7 @@ def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
     }
     if options.get("quote_all"):
         arguments["FORCE_QUOTE"] = "*"
-    extension = "csv" + {"gzip": ".gz", "zstd": ".zst"}.get(compression, "")
+    extension = "csv" + EXTENSIONS[compression]
     encoding = options.get("encoding", "utf-8")
     rows = copy(session, frame, _texts(frame, target), target, path, arguments, extension)
     if encoding not in ("utf-8", "ascii"):
@@ -314,10 +306,7 @@ def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
 
 def _texts(frame: DuckFrame, target: Target) -> str:
     """The frame with dates, timestamps and non-finite numbers as the text that both engines read."""
-    formats = [
-        strftime_of(target.options[name]) if target.options.get(name) else None
-        for name in ("date_format", "timestamp_format")
-    ]
+    formats = [patterns(target.options).get(name) for name in ("date_format", "timestamp_format")]
     items = []
     for column in frame.columns:
         text, name = iso_text(column, *formats), quote(column.name)

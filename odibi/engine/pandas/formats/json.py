@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import duckdb
 
 from odibi.engine.base import Source, Target
 from odibi.engine.pandas.formats.base import (
+    EXTENSIONS,
     HINTS,
     Codec,
     File,
     Input,
+    as_utf8,
     check_names,
     copy,
     declared,
@@ -25,6 +26,7 @@ from odibi.engine.pandas.formats.base import (
     iso_text,
     open_input,
     output_compression,
+    patterns,
     pick,
     reader,
     struct,
@@ -32,7 +34,6 @@ from odibi.engine.pandas.formats.base import (
 from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
 from odibi.engine.pandas.types import Native, column_of, parse_native
 from odibi.errors import DataError
-from odibi.formats.dates import strftime_of
 from odibi.formats.json import JSON
 from odibi.types import Column, DataType
 
@@ -60,7 +61,7 @@ def scan(session: Session, source: Source) -> DuckFrame:
     if not input.files:  # what a write of no rows leaves
         return empty_frame(session, input)
     if input.options.get("encoding", "utf-8") not in ("utf-8", "ascii"):
-        input = _as_utf8(session, input)
+        input = as_utf8(session, input)
     types = _inferred(session, input) if len(input.schema) == 0 else {}
     types |= declared(input, [*types, *input.schema])
     known = [*types, *(name for name in input.partitions if name not in types)]
@@ -70,14 +71,6 @@ def scan(session: Session, source: Source) -> DuckFrame:
     sql = f"SELECT {', '.join(items)} FROM {_read(input, {'columns': struct(inner)})}"
     columns = None if input.partitions else tuple(column_of(name, types[name]) for name in wanted)
     return session.frame(sql, known_columns=columns)
-
-
-def _as_utf8(session: Session, input: Input) -> Input:
-    from odibi.engine.pandas.formats.unpack import transcode
-
-    encoding = input.options["encoding"]
-    files = [replace(file, local=transcode(session, file, encoding), compression="none") for file in input.files]
-    return replace(input, files=files)
 
 
 def _read_type(input: Input, name: str, type: str) -> str:
@@ -102,9 +95,8 @@ def _read(input: Input, arguments: Mapping[str, str], files: Sequence[File] | No
         "maximum_object_size": str(MAX_OBJECT_BYTES if lines is False else 16 * 1024 * 1024),
         **input.hive,
     }
-    for name, argument in (("date_format", "dateformat"), ("timestamp_format", "timestampformat")):
-        if options.get(name):
-            common[argument] = literal(strftime_of(options[name]))
+    for name, pattern in patterns(options).items():
+        common[name.replace("_", "")] = literal(pattern)
     return reader("read_json", files or input.files, {**common, **arguments})
 
 
@@ -191,18 +183,15 @@ def plain(native: Native, typed: frozenset[str] = frozenset()) -> str:
 
 def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
     """Write a frame as JSON. Binary becomes base64; binary inside nested columns raises `DataError`."""
-    compression = output_compression(target, path, {"none": "none", "gzip": "gzip", "zstd": "zstd"})
+    compression = output_compression(target)
     lines = bool(target.options.get("lines", True))
     arguments = {"FORMAT": "json", "ARRAY": str(not lines).lower(), "COMPRESSION": compression}
-    extension = "json" + {"gzip": ".gz", "zstd": ".zst"}.get(compression, "")
+    extension = "json" + EXTENSIONS[compression]
     return copy(session, frame, _texts(frame, target), target, path, arguments, extension)
 
 
 def _texts(frame: DuckFrame, target: Target) -> str:
-    formats = [
-        strftime_of(target.options[name]) if target.options.get(name) else None
-        for name in ("date_format", "timestamp_format")
-    ]
+    formats = [patterns(target.options).get(name) for name in ("date_format", "timestamp_format")]
     items = []
     for column in frame.columns:
         text = iso_text(column, formats[0], formats[1]) or _other_text(column, target)
