@@ -36,6 +36,7 @@ class LocalConnection(BaseConnection):
 
     def __init__(self, base_path: str | os.PathLike[str], name: str = "") -> None:
         self.name = name
+        self._given = os.fspath(base_path)  # an empty path is the working directory to `Path`
         self.base_path = Path(base_path)
         self._root = os.path.abspath(self.base_path)
 
@@ -62,7 +63,7 @@ class LocalConnection(BaseConnection):
 
     def validate(self) -> None:
         """Raises `ValueError` when no base path is given."""
-        if not str(self.base_path):
+        if not self._given:
             raise ValueError("local connection requires 'base_path'")
 
     def __repr__(self) -> str:

@@ -90,3 +90,9 @@ def test_dbfs_paths_are_below_the_root(tmp_path: Path, path: str) -> None:
 def test_dbfs_paths_do_not_leave_the_root(tmp_path: Path, path: str) -> None:
     with pytest.raises(PathEscapeError):
         LocalDBFS(tmp_path).get_path(path)
+
+
+def test_no_path_is_no_base_path() -> None:
+    """It would be the working directory, wherever that is."""
+    with pytest.raises(ValueError, match="requires 'base_path'"):
+        LocalConnection("").validate()
