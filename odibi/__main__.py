@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 import threading
@@ -29,6 +30,7 @@ def script() -> NoReturn:
     What is registered with `atexit` runs, and output is flushed. Taking the interpreter apart after that would cost as
     much as twenty nodes, and native threads of libraries have been seen to abort in it.
     """
+    gc.set_threshold(50_000, 20, 50)  # hardly anything that a run makes is a cycle, and it makes much at the start
     code = main()
     if threading.active_count() > 1:  # somebody's thread is still at work: leave as Python does, which waits for it
         sys.exit(code)

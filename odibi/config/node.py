@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from odibi.config.variables import Filled
 from odibi.errors import closest
-from odibi.model import Model
+from odibi.model import Model, no_items, no_keys
 
 Mode = Literal["overwrite", "append", "error", "ignore"]
 OnFail = Literal["fail", "warn"]
@@ -41,7 +41,7 @@ class ReadConfig(Model):
         default=None, description="Format of the data; default: from the path's suffix, else delta"
     )
     options: dict[str, Any] = Field(
-        default_factory=dict, description="Options of the format, in one vocabulary on every engine"
+        default_factory=no_keys, description="Options of the format, in one vocabulary on every engine"
     )
     schema_: dict[str, str] | None = Field(
         default=None, alias="schema", description="Columns and their types, as Spark writes types"
@@ -67,7 +67,7 @@ class FunctionStep(Model):
     key_hints: ClassVar[Mapping[str, str]] = {"sql": _ONE_KIND, "operation": _ONE_KIND}
 
     function: str = Field(description="Name of a registered transform function")
-    params: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the function")
+    params: dict[str, Any] = Field(default_factory=no_keys, description="Keyword arguments of the function")
 
 
 class OperationStep(Model):
@@ -76,7 +76,7 @@ class OperationStep(Model):
     key_hints: ClassVar[Mapping[str, str]] = {"sql": _ONE_KIND, "function": _ONE_KIND}
 
     operation: str = Field(description="Name of a built-in operation")
-    params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the operation")
+    params: dict[str, Any] = Field(default_factory=no_keys, description="Parameters of the operation")
 
 
 _STEP_MODELS: dict[type[Any], str] = {SqlStep: "<sql>", FunctionStep: "<function>", OperationStep: "<operation>"}
@@ -128,8 +128,8 @@ class RangeConfig(Model):
 class SchemaCheckConfig(Model):
     """What a frame's schema must hold."""
 
-    required_columns: list[str] = Field(default_factory=list, description="Columns that must be there")
-    types: dict[str, str] = Field(default_factory=dict, description="Column types; `int` is any integer type here")
+    required_columns: list[str] = Field(default_factory=no_items, description="Columns that must be there")
+    types: dict[str, str] = Field(default_factory=no_keys, description="Column types; `int` is any integer type here")
 
 
 def _key_kind(unique: Any) -> str:
@@ -145,13 +145,15 @@ class ValidationConfig(Model):
     """What must hold for a node's result before it is written."""
 
     not_empty: bool = Field(default=False, description="There is at least one row")
-    no_nulls: list[str] = Field(default_factory=list, description="Columns without NULL")
-    unique: Unique = Field(default_factory=list, description="Columns that together are a key, or a list of such keys")
-    ranges: dict[str, RangeConfig] = Field(default_factory=dict, description="Limits by column, both inclusive")
-    accepted_values: dict[str, list[Scalar]] = Field(
-        default_factory=dict, description="The values a column may have, by column"
+    no_nulls: list[str] = Field(default_factory=no_items, description="Columns without NULL")
+    unique: Unique = Field(
+        default_factory=no_items, description="Columns that together are a key, or a list of such keys"
     )
-    expressions: list[str] = Field(default_factory=list, description="SQL that must not be false for any row")
+    ranges: dict[str, RangeConfig] = Field(default_factory=no_keys, description="Limits by column, both inclusive")
+    accepted_values: dict[str, list[Scalar]] = Field(
+        default_factory=no_keys, description="The values a column may have, by column"
+    )
+    expressions: list[str] = Field(default_factory=no_items, description="SQL that must not be false for any row")
     schema_: SchemaCheckConfig | None = Field(
         default=None, alias="schema", description="Columns and types that must be there"
     )
@@ -170,12 +172,12 @@ class WriteConfig(Model):
     mode: Mode = Field(
         default="overwrite", description="What happens to data that is there: replaced, kept, or refused"
     )
-    partition_by: list[str] = Field(default_factory=list, description="Columns whose values become folders")
+    partition_by: list[str] = Field(default_factory=no_items, description="Columns whose values become folders")
     schema_: dict[str, str] = Field(
-        default_factory=dict, alias="schema", description="Declared types of columns, as Spark writes types"
+        default_factory=no_keys, alias="schema", description="Declared types of columns, as Spark writes types"
     )
     options: dict[str, Any] = Field(
-        default_factory=dict, description="Options of the format, in one vocabulary on every engine"
+        default_factory=no_keys, description="Options of the format, in one vocabulary on every engine"
     )
 
 
@@ -194,7 +196,7 @@ class NodeConfig(Model):
 
     name: str = Field(description="Name of the node, and of its result in the SQL of later nodes")
     description: str | None = Field(default=None, description="What the node is for; shown in the story")
-    depends_on: list[str] = Field(default_factory=list, description="Nodes of this pipeline whose results it uses")
+    depends_on: list[str] = Field(default_factory=no_items, description="Nodes of this pipeline whose results it uses")
     read: ReadConfig | None = Field(default=None, description="Where the data comes from")
     transform: TransformConfig | None = Field(default=None, description="What is done to the data")
     validation: ValidationConfig | None = Field(default=None, description="What must hold before the data is written")

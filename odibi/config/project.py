@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from odibi.config.node import NodeConfig
-from odibi.model import Model
+from odibi.model import Model, no_items, no_keys
 
 
 class PipelineConfig(Model):
@@ -34,7 +34,7 @@ class StoryConfig(Model):
     path: str = Field(default="stories/", description="Folder of the stories, relative to the connection")
     max_sample_rows: int = Field(default=10, ge=0, le=1000, description="Rows of each node that a story may show")
     auto_generate: bool = Field(default=True, description="Write a story after every run")
-    mask: list[str] = Field(default_factory=list, description="Columns whose values are never shown")
+    mask: list[str] = Field(default_factory=no_items, description="Columns whose values are never shown")
 
 
 class RetryConfig(Model):
@@ -55,7 +55,7 @@ class LoggingConfig(Model):
         default="INFO", description="The least level that is logged"
     )
     structured: bool = Field(default=False, description="One JSON object a line instead of text")
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Keys added to every structured line")
+    metadata: dict[str, Any] = Field(default_factory=no_keys, description="Keys added to every structured line")
 
 
 class ProjectConfig(Model):
@@ -70,19 +70,20 @@ class ProjectConfig(Model):
     version: str | None = Field(default=None, description="Version of the project, as text; shown in the story")
     owner: str | None = Field(default=None, description="Who answers for the project; shown in the story")
     include: list[str] = Field(
-        default_factory=list, description="Files that connections, pipelines and transforms are taken from"
+        default_factory=no_items, description="Files that connections, pipelines and transforms are taken from"
     )
     engine: str = Field(default="pandas", description="Who computes; `odibi run --engine` overrides it")
     sql_dialect: str | None = Field(
         default=None, description="Dialect of the SQL in this file; default: that of its engine"
     )
     transforms: list[str] = Field(
-        default_factory=list, description="Python files (relative to this file) or modules with @transform functions"
+        default_factory=no_items,
+        description="Python files (relative to this file) or modules with @transform functions",
     )
-    connections: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Where data is, by name")
+    connections: dict[str, dict[str, Any]] = Field(default_factory=no_keys, description="Where data is, by name")
     story: StoryConfig = Field(default_factory=StoryConfig, description="The report of every run")
     retry: RetryConfig = Field(default_factory=RetryConfig, description="How transient I/O errors are tried again")
     logging: LoggingConfig = Field(default_factory=LoggingConfig, description="What is logged, and how")
     pipelines: list[PipelineConfig] = Field(
-        default_factory=list, description="The pipelines; they run one after another, in this order"
+        default_factory=no_items, description="The pipelines; they run one after another, in this order"
     )
