@@ -19,3 +19,13 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*os.environ]:
         if name.startswith("ODIBI_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_functions_of_docstrings() -> None:
+    """The examples in docstrings register functions; no test sees them."""
+    from odibi.transforms import TRANSFORMS, place_of
+
+    for name in TRANSFORMS.loaded():
+        if place_of(TRANSFORMS.registered(name)).startswith("<doctest"):
+            TRANSFORMS.remove(name)

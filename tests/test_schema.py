@@ -32,6 +32,7 @@ def fits(schema: Any, value: Any) -> bool:
         _type_fits(schema.get("type"), value)
         and value in schema.get("enum", [value])
         and value == schema.get("const", value)
+        and all(fits(each, value) for each in schema.get("allOf", ()))  # pydantic before 2.9 wraps references
         and ("anyOf" not in schema or any(fits(each, value) for each in schema["anyOf"]))
         and ("oneOf" not in schema or sum(fits(each, value) for each in schema["oneOf"]) == 1)
         and _content_fits(schema, value)

@@ -85,9 +85,14 @@ def _read_filled(model: type[BaseModel], data: Any, errors: Iterable[Any]) -> tu
     readers = {"int_type": to_int, "float_type": to_float, "bool_type": to_bool}
     failed: set[Path] = set()
     for error in errors:
-        if error["type"] not in readers or not isinstance(error["input"], Filled):
+        if not isinstance(error["input"], Filled):
             continue
-        path = _trace(model, error["loc"]).path
+        trace = _trace(model, error["loc"])
+        path = trace.path
+        if error["type"] == "literal_error" and str(error["input"]) in typing.get_args(_plain(trace.annotation)):
+            data = replaced(data, path, str(error["input"]))  # before 2.9 pydantic takes only a plain str for a word
+        if error["type"] not in readers:
+            continue
         try:
             data = replaced(data, path, readers[error["type"]](error["input"]))
         except ValueError:
