@@ -444,6 +444,7 @@ WRITE = f"- name: a\n  transform: {{steps: [{ONE}]}}\n  write: "
         ("{connection: lake, path: x/*.csv}", "path: a pattern can be read, not written; name one file, folder or table"),
         ("{connection: lake, path: x, partition_by: [idd]}", "partition_by[0]: unknown column 'idd'; did you mean 'id'? known: id"),
         ("{connection: lake, path: x, options: {partition_by: [idd]}}", "options.partition_by: unknown column 'idd'; did you mean 'id'? known: id"),
+        ("{connection: lake, path: x, schema: {idd: bigint, ID: int}}", "schema.idd: unknown column 'idd'; did you mean 'id'? known: id"),
         ("{connection: lake, path: x, partition_by: [id, ID]}", "partition_by: a column is named twice; name each column once"),
         ("{connection: lake, path: x, partition_by: [id], options: {partitionBy: id}}",
          "options.partitionBy: `partition_by` is given twice; keep the one beside `options`"),
@@ -451,6 +452,12 @@ WRITE = f"- name: a\n  transform: {{steps: [{ONE}]}}\n  write: "
 )  # fmt: skip
 def test_wrong_writes(folder: Folder, write: str, problem: str):
     assert folder.node_problems(WRITE + write) == [f"a.write.{problem}"]
+
+
+def test_a_write_that_repairs_names_may_name_the_repaired_ones(folder: Folder):
+    write = "{connection: lake, path: x, partition_by: [id_x], schema: {id x: int}, options: {normalize_names: true}}"
+    made = folder.nodes(f"- name: a\n  transform: {{steps: ['SELECT 1 AS \"id x\", 2 AS v']}}\n  write: {write}")
+    assert made.pipelines[0].nodes[0].target.partition_by == ("id_x",)
 
 
 @pytest.mark.parametrize("where", ["partition_by: [id]", "options: {partition_by: [id]}"])

@@ -60,7 +60,7 @@ class _Steps:
             self.step(step, (*self.draft.path, "transform", "steps", index))
             self.has_current = True
         self.validation()
-        self.partition_columns()
+        self.target_columns()
         self.draft.columns = self.current
 
     def step(self, step: Any, path: Path) -> None:
@@ -206,10 +206,10 @@ class _Steps:
             place = None if offset is None else min(max(offset, 0), len(text))
             self.report.add(path, *_about_expression(problem, offset, text), offset=place)
 
-    def partition_columns(self) -> None:
-        """Partition columns must be there."""
+    def target_columns(self) -> None:
+        """The columns that the write names must be there, under their names of today or repaired ones."""
         target = self.draft.target
-        if target is None or self.current is None:
+        if target is None or self.current is None or target.options.get("normalize_names"):
             return
         names = [column.name for column in self.current]
         known = {name.lower() for name in names}
@@ -219,6 +219,9 @@ class _Steps:
             if column.lower() not in known:
                 place = (*path, "options", among) if among else (*path, "partition_by", index)
                 self.report.unknown(place, "column", column, names)
+        for column in target.schema:
+            if column.lower() not in known:
+                self.report.unknown((*path, "schema", column), "column", column, names)
 
 
 def _about_expression(problem: SqlProblem, offset: int | None, text: str) -> tuple[str, str]:
