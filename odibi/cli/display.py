@@ -68,8 +68,9 @@ class PlainDisplay:
         self.tell(level, node_line(record, self.ui, self.width))
         if record.error is not None:
             self.tell("ERROR", failure_block(record))
-            for line in failing_rows(record, self.mask):
-                self.tell("ERROR", indent(printable(line)))
+            rows = failing_rows(record, self.mask)
+            if rows:
+                self.tell("ERROR", indent(printable(rows)))
             if record.error.cause != "bug":
                 self.tell("DEBUG", indent(printable(record.error.traceback)))
         for warning in record.warnings:
@@ -190,16 +191,16 @@ def failure_block(record: NodeRecord) -> str:
     return indent(printable(f"{where}\n{message}" if where else message))
 
 
-def failing_rows(record: NodeRecord, mask: frozenset[str]) -> list[str]:
-    """A line with the first failing rows for every check that has some to show."""
-    lines = []
-    for check in record.checks:
-        rows = [
-            {name: "***" if name.lower() in mask else value for name, value in row.items()} for row in check.examples
-        ]
-        if check.status == "failed" and rows:
-            lines.append(f"first of {check.name}: {'; '.join(map(str, rows[:MAX_ROWS]))}")
-    return lines
+def failing_rows(record: NodeRecord, mask: frozenset[str]) -> str:
+    """The first failing rows of the first failed check that has some to show; empty where none has."""
+    check = next((check for check in record.checks if check.status == "failed" and check.examples), None)
+    if check is None:
+        return ""
+    rows = [
+        {name: "***" if name.lower() in mask else value for name, value in row.items()}
+        for row in check.examples[:MAX_ROWS]
+    ]
+    return f"first of {check.name}: {'; '.join(map(str, rows))}; the story has more"
 
 
 def display_for(ui: UI, structured: bool, metadata: Mapping[str, Any]) -> PlainDisplay:
