@@ -454,6 +454,16 @@ def test_wrong_writes(folder: Folder, write: str, problem: str):
     assert folder.node_problems(WRITE + write) == [f"a.write.{problem}"]
 
 
+def test_a_target_inside_of_another_is_refused(folder: Folder):
+    nodes = f"""
+    - {{name: a, transform: {{steps: [{ONE}]}}, write: {{connection: lake, path: sales}}}}
+    - {{name: b, depends_on: [a], write: {{connection: same, path: sales/by/day}}}}
+    - {{name: c, depends_on: [a], write: {{connection: lake, path: sales_too}}}}
+    """
+    (problem,) = folder.node_problems(nodes)
+    assert problem.startswith("b.write.path: this lies inside of what node 'a' (line 9) writes")
+
+
 def test_a_write_that_repairs_names_may_name_the_repaired_ones(folder: Folder):
     write = "{connection: lake, path: x, partition_by: [id_x], schema: {id x: int}, options: {normalize_names: true}}"
     made = folder.nodes(f"- name: a\n  transform: {{steps: ['SELECT 1 AS \"id x\", 2 AS v']}}\n  write: {write}")

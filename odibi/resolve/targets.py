@@ -27,6 +27,7 @@ class _Stored:
 def check_targets(pipelines: Sequence[Sequence[Draft]], names: Sequence[str], report: Report) -> list[tuple[str, ...]]:
     """Check all pipelines; gives for each the earlier pipelines whose targets it reads."""
     stored = _collect(pipelines, names, report)
+    _refuse_nested(stored, names, report)
     return [_check_reads(number, drafts, names, stored, report) for number, drafts in enumerate(pipelines)]
 
 
@@ -57,6 +58,22 @@ def _tell_shared(
         f"node {first.name!r}{whose} (line {line}) writes this target too",
         "write one of them elsewhere, or join both in one node",
     )
+
+
+def _refuse_nested(stored: _Stored, names: Sequence[str], report: Report) -> None:
+    """A table inside another's folder is swept with it, by vacuum or when a folder of files is replaced."""
+    for place, (number, draft) in stored.writers.items():
+        around = next((folder for folder in _folders(place) if folder in stored.writers), None)
+        if around is None:
+            continue
+        outer_number, outer = stored.writers[around]
+        whose = "" if number == outer_number else f" of pipeline {names[outer_number]!r}"
+        line = report.document.locate((*outer.path, "write")).line
+        report.add(
+            (*draft.path, "write", "path"),
+            f"this lies inside of what node {outer.name!r}{whose} (line {line}) writes, and would be swept with it",
+            "write it beside, not inside",
+        )
 
 
 def _check_reads(
