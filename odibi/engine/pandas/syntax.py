@@ -100,13 +100,16 @@ def place(part: dict[str, Any]) -> int | None:
     return None if byte == _NOWHERE else int(byte)
 
 
+_CONTAINERS = (dict, list)
+
+
 def _parts(root: dict[str, Any]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
     """Every object of the tree with the (lower-case) names of the CTEs it can see; no recursion, trees can be deep."""
     stack: list[tuple[Any, frozenset[str]]] = [(root, frozenset())]
     while stack:
         part, ctes = stack.pop()
         if isinstance(part, list):
-            stack.extend((item, ctes) for item in part if isinstance(item, dict | list))
+            stack += [(item, ctes) for item in part if item and isinstance(item, _CONTAINERS)]
             continue
         if "cte_map" in part:
             ctes = _with_ctes(part, ctes, stack)
@@ -115,8 +118,11 @@ def _parts(root: dict[str, Any]) -> Iterator[tuple[dict[str, Any], frozenset[str
             part = part["function"]  # its name is no scalar function's
             stack.append((part["arguments"], ctes))
             continue
-        inner = ((key, value) for key, value in part.items() if isinstance(value, dict | list))
-        stack.extend((value, ctes) for key, value in inner if key != "cte_map")
+        stack += [
+            (value, ctes)
+            for key, value in part.items()
+            if value and isinstance(value, _CONTAINERS) and key != "cte_map"
+        ]
 
 
 def _with_ctes(query: dict[str, Any], ctes: frozenset[str], stack: list[Any]) -> frozenset[str]:
