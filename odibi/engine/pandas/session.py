@@ -8,12 +8,14 @@ nodes run in parallel; `interrupt` stops them all.
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -72,6 +74,13 @@ class DuckFrame:
         return not self.cheap
 
 
+def _can_write_here() -> bool:
+    try:
+        return os.access(Path.cwd(), os.W_OK | os.X_OK)
+    except OSError:  # the folder was deleted
+        return False
+
+
 class Session:
     """A DuckDB database and what runs on it."""
 
@@ -79,6 +88,10 @@ class Session:
         self._connection = duckdb.connect()
         for setting in SETTINGS:
             self._connection.execute(setting)
+        if not _can_write_here():  # there DuckDB puts what does not fit into memory, as `.tmp`
+            from odibi.engine.pandas.formats.base import scratch
+
+            self._connection.execute(f"SET temp_directory = {literal(scratch(self, 'spill'))}")
         self._lock = threading.Lock()
         self._active: set[duckdb.DuckDBPyConnection] = set()
         self._interrupted = False

@@ -192,6 +192,7 @@ def scratch(session: Session, name: str) -> str:
         stack = ExitStack()
         place = os.path.join(os.path.realpath(tempfile.gettempdir()), "odibi-scratch")
         _SCRATCH[session] = stack.enter_context(staging(Location(place))).path
+        os.chmod(_SCRATCH[session], 0o700)  # it holds data, in a folder that all users share
         weakref.finalize(session, stack.close)
     folder = os.path.join(_SCRATCH[session], new_txn())
     os.mkdir(folder)
