@@ -20,16 +20,17 @@ else
   INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --use-pep517
 endif
 
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo test test-oldest lint format bench clean
 
 help:
 	@echo "make demo     run the demo pipeline on real data and show its story"
 	@echo "make test     run all tests (ARGS=... goes to pytest, WORKERS=$(WORKERS))"
+	@echo "make test-oldest  the same with the oldest libraries that pyproject.toml allows (needs uv)"
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make format   let ruff mend and format the code"
 	@echo "make bench    measure odibi against the hand-written script"
 	@echo "make install  build .venv (the others do it when it is needed)"
-	@echo "make clean    remove .venv and everything that was built"
+	@echo "make clean    remove .venv, .venv-oldest and everything that was built"
 
 install: $(STAMP)
 
@@ -47,6 +48,12 @@ demo: install
 test: install
 	$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
 
+# numpy is pandas' and pyarrow's dependency: the one of Databricks Runtime 16.4, which these two were built for.
+test-oldest:
+	@$(PYTHON) -m venv .venv-oldest
+	uv pip install --quiet --python .venv-oldest --resolution lowest-direct --editable ".[$(EXTRAS)]" "numpy==1.26.4"
+	$(subst .venv,.venv-oldest,$(PY)) -m pytest -q -n $(WORKERS) $(ARGS)
+
 lint: install
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -61,4 +68,4 @@ bench: install
 	$(PY) benchmarks/medallion.py $(ARGS)
 
 clean:
-	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', 'build', 'dist', '.pytest_cache', '.mypy_cache', '.ruff_cache', '.import_linter_cache', '.hypothesis')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', '.venv-oldest', 'build', 'dist', '.pytest_cache', '.mypy_cache', '.ruff_cache', '.import_linter_cache', '.hypothesis')]"
