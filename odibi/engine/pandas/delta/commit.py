@@ -268,4 +268,3 @@ def added_files(location: Location, version: int) -> list[WrittenFile]:
         )
         for add in adds
     ]
-

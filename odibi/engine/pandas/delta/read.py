@@ -146,9 +146,7 @@ def _pruned(table: Table, filters: Sequence[Filter], paths: Sequence[str]) -> se
 
 def _plain(value: Any) -> bool:
     """False for what delta-rs takes as NULL."""
-    return all(
-        each is not None and each != "" for each in (value if isinstance(value, tuple) else [value])
-    )
+    return all(each is not None and each != "" for each in (value if isinstance(value, tuple) else [value]))
 
 
 def _below_root(uris: Sequence[str], paths: Sequence[str]) -> set[str] | None:
@@ -233,4 +231,3 @@ def _through_delta_rs(session: Session, table: Table, filters: Sequence[Filter])
         holds=(Held(name, stream),),
         known_columns=columns if all(column.type for column in columns) else None,
     )
-

@@ -324,4 +324,3 @@ def _careful(session: Session, frame: DuckFrame, target: Target, plan: Plan, che
     version = commit.commit_rows(session, kept, target, plan, new_txn())
     files = commit.added_files(location, version)
     return replace(_report(kept, plan, files, version, results), rows=kept.rows)
-
