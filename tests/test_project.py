@@ -747,3 +747,21 @@ load_project({str(file)!r})
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("block", ["read", "transform", "validation", "write"])
+def test_a_block_with_nothing_behind_it_is_told(tmp_path, block):
+    file = tmp_path / "p.yaml"
+    text = "pipelines:\n  - pipeline: p\n    nodes:\n      - name: a\n"
+    more = "        transform: {steps: [SELECT 1 AS a]}\n" if block != "transform" else ""
+    file.write_text(f"{text}{more}        {block}:\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"p.nodes.a.{block}: nothing stands behind it"):
+        load_project(file)
+
+
+def test_pipelines_that_differ_only_in_case_would_share_their_stories_folder(tmp_path):
+    file = tmp_path / "p.yaml"
+    nodes = "nodes: [{name: a, transform: {steps: [SELECT 1 AS a]}}]"
+    file.write_text(f"pipelines:\n  - {{pipeline: p, {nodes}}}\n  - {{pipeline: P, {nodes}}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="'p' and 'P' differ only in case"):
+        load_project(file)

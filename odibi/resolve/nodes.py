@@ -13,6 +13,8 @@ from odibi.resolve.scope import Columns, Draft, Scope
 from odibi.resolve.steps import resolve_steps
 from odibi.resolve.targets import check_targets
 
+BLOCKS = ("read", "transform", "validation", "write")
+
 
 def resolve_pipelines(config: ProjectConfig, scope: Scope) -> tuple[ResolvedPipeline, ...]:
     """Resolve every node of every pipeline; mistakes go into the scope's report."""
@@ -47,10 +49,13 @@ def _check_pipeline_names(pipelines: Sequence[PipelineConfig], scope: Scope) -> 
         path = ("pipelines", index, "pipeline")
         if not pipeline.pipeline and not scope.report.damage.is_broken(*path):
             scope.report.add(path, "the name is empty", "give the pipeline a name")
-        earlier = first.setdefault(pipeline.pipeline, index)
+        earlier = first.setdefault(pipeline.pipeline.lower(), index)
         if earlier != index and pipeline.pipeline and not scope.report.damage.is_broken(*path):
             line = scope.report.document.locate(("pipelines", earlier, "pipeline")).line
-            message = f"the pipeline name {pipeline.pipeline!r} is used twice"
+            other = pipelines[earlier].pipeline
+            twice = f"the pipeline name {pipeline.pipeline!r} is used twice"
+            close = f"the pipeline names {other!r} and {pipeline.pipeline!r} differ only in case"
+            message = twice if other == pipeline.pipeline else close
             scope.report.add(path, message, f"the first is in line {line}; rename one")
 
 
@@ -73,8 +78,15 @@ def _resolve_nodes(ordered: Sequence[Draft], scope: Scope) -> None:
 
 
 def _check_content(draft: Draft, scope: Scope) -> None:
-    """A node does something: validation alone is nothing."""
+    """A node does something: validation alone is nothing, and a block with all its lines commented out is a mistake."""
     config, report = draft.config, scope.report
+    written = report.value(draft.path)
+    empty = [key for key in BLOCKS if isinstance(written, dict) and key in written and written[key] is None]
+    for key in empty:
+        if not report.damage.is_broken(*draft.path, key):
+            report.add((*draft.path, key), "nothing stands behind it", "give it its keys, or take the line out")
+    if empty:
+        return
     if config.read or config.transform or config.write or report.damage.lacks(*draft.path):
         return
     if any(report.damage.is_broken(*draft.path, key) for key in ("read", "transform", "write")):

@@ -29,6 +29,7 @@ Inputs = Mapping[str, tuple[Column, ...] | None]
 SETTINGS = (
     "SET TimeZone = 'UTC'",
     "SET ieee_floating_point_ops = false",
+    "SET max_expression_depth = 1500",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET python_enable_replacements = false",
