@@ -374,3 +374,27 @@ def test_many_writers_at_once(tmp_path):
     text = Path(place.uri).read_text()
     assert text == text[0] * 1000
     assert names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use can not be renamed there")
+def test_folders_that_several_writers_replace_at_once(tmp_path):
+    location = Location(str(tmp_path / "t"), root=str(tmp_path))
+    errors = []
+
+    def work(name):
+        try:
+            for _ in range(60):
+                with staged(location, folder=True) as path:
+                    Path(path).mkdir(exist_ok=True)
+                    Path(path, name).write_text(name)
+        except OSError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+    assert len(list((tmp_path / "t").iterdir())) == 1

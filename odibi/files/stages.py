@@ -7,6 +7,7 @@ Behind URLs there are no locks: there the age, which is part of the transaction'
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -26,6 +27,8 @@ Clean = Callable[[str], None]
 """Takes the id of a transaction that did not end well, and deletes what it left elsewhere."""
 _PACKED = re.compile(r"\.(gz|zst|zip|bz2|xz)$")
 REMOTE_LITTER_SECONDS = 24 * 3600
+PUBLISH_ATTEMPTS = 50
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,11 @@ def _recover(folder: str, target: str) -> None:
     """Put back what was moved aside and not replaced."""
     old = os.path.join(folder, "old")
     if os.path.lexists(old) and not os.path.lexists(target):
-        os.rename(old, target)
+        try:
+            os.rename(old, target)
+        except OSError as error:
+            if error.errno not in _TAKEN:  # another writer put its own there meanwhile
+                raise
 
 
 def _write_text(path: str, text: str) -> None:
@@ -291,12 +298,27 @@ def check_replaceable(location: Location, folder: bool = False, suffixes: tuple[
 
 def _publish_local(target: str, new: str, stage: str) -> None:
     _sync(new)
-    if os.path.isdir(target) and not os.path.islink(target):
-        os.rename(target, os.path.join(stage, "old"))
-    elif os.path.isdir(new) and os.path.lexists(target):
-        os.rename(target, os.path.join(stage, "old"))  # a folder can not be renamed over a file
-    os.replace(new, target)
+    for attempt in range(PUBLISH_ATTEMPTS):
+        _move_aside(target, new, stage)
+        try:
+            os.replace(new, target)
+            break
+        except OSError as error:  # another writer put its folder there meanwhile: the later one stays
+            if error.errno not in _TAKEN or attempt == PUBLISH_ATTEMPTS - 1:
+                raise
     _sync_folder(os.path.dirname(target))
+
+
+def _move_aside(target: str, new: str, stage: str) -> None:
+    """Make room for what no rename can replace: a folder, or anything where a folder is to go."""
+    folder = os.path.isdir(target) and not os.path.islink(target)
+    if not folder and not (os.path.isdir(new) and os.path.lexists(target)):
+        return
+    old = os.path.join(stage, "old")
+    if os.path.lexists(old):
+        LocalFiles().delete(old)
+    with suppress(FileNotFoundError):  # another writer moved it aside
+        os.rename(target, old)
 
 
 def _publish_remote(location: Location, new: str, txn: str) -> None:

@@ -7,6 +7,7 @@ place beside the target and renamed over it, so a failed check or write leaves t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -18,7 +19,7 @@ from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.formats.base import HINTS
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.errors import DataError, TargetExistsError
-from odibi.files import files_for, new_txn, staged
+from odibi.files import explained, files_for, new_txn, staged
 from odibi.formats import FORMATS as VOCABULARY
 
 
@@ -66,19 +67,29 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
     cast = session.frame(
         plan.apply("SELECT * FROM new"), {"new": frame}, known_columns=plan.columns, rows=frame.rows, cheap=frame.cheap
     )
-    rows = _write(session, cast, old, target, location)
-    files = files_for(location)
-    written = [location.uri] if files.kind(location.uri) == "file" else list(files.walk(location.uri))
+    with explained(location, "write"):
+        rows = _write(session, cast, old, target, location)
+    sizes = _sizes(location)
     return WriteReport(
         frame=cast,
         rows=rows,
         columns=plan.columns,
-        files=len(written),
-        bytes=sum(files.size(path) for path in written),
+        files=len(sizes),
+        bytes=sum(sizes),
         schema_changes=plan.changes,
         warnings=plan.warnings,
         checks=results,
     )
+
+
+def _sizes(location: Location) -> list[int]:
+    """The sizes of the target's files; without those that another writer replaced meanwhile."""
+    files = files_for(location)
+    sizes = []
+    for path in [location.uri] if files.kind(location.uri) == "file" else files.walk(location.uri):
+        with suppress(FileNotFoundError):
+            sizes.append(files.size(path))
+    return sizes
 
 
 def _existing(session: Session, frame: DuckFrame, target: Target) -> DuckFrame:
