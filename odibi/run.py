@@ -306,8 +306,11 @@ class _PipelineRun:
         self.run_.engine.interrupt()
         while self.running:
             try:
-                ended = self.next()
-            except KeyboardInterrupt:
+                ended = self.ended.get(timeout=WAIT)
+            except queue.Empty:
+                self.run_.engine.interrupt()  # again: a query that was just about to start did not hear it
+                continue
+            if ended is None:
                 continue  # asked again; what runs is being stopped
             self.running -= 1
             if ended.error is not None:

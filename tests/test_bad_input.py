@@ -432,7 +432,7 @@ FUNCTIONS = {
     "return": r"function 'f': None is no frame; return a DataFrame",
     "return [{'id': 1}]": r"function 'f': a list is no frame",
     "return current['id']": r"function 'f': a Series is no frame",
-    "raise ValueError('prices are negative')": r"function 'f' failed: ValueError: prices are neg.*\s+at \S+functions\.py:6",
+    "raise ValueError('prices are negative')": r"function 'f' failed: ValueError: prices are.*\s+at \S+functions\.py:6",
     "raise SystemExit(0)": r"function 'f' called sys\.exit\(0\); raise an exception.*functions\.py:6",
     "import sys; sys.exit('bye')": r"function 'f' called sys\.exit\('bye'\)",
     "return current['nope']": r"function 'f' failed: KeyError: 'nope'\s+at \S+functions\.py:6",

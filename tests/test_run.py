@@ -316,6 +316,31 @@ def test_an_interrupt_stops_a_query_cleanly() -> None:
     assert not list((made.folder / "lake").rglob(".odibi-*")), "no half-written output"
 
 
+@pytest.mark.skipif(not hasattr(__import__("signal"), "pthread_kill"), reason="Windows sends no signals to threads")
+def test_an_interrupt_just_before_a_query_starts_stops_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB forgets it when the query starts: here the first one is lost on purpose."""
+    from odibi.engine import PandasEngine
+
+    calls: list[int] = []
+    heard = PandasEngine.interrupt
+
+    def interrupt(engine: PandasEngine) -> None:
+        calls.append(1)
+        if len(calls) > 1:
+            heard(engine)
+
+    monkeypatch.setattr(PandasEngine, "interrupt", interrupt)
+    text = pipelines(
+        sql("small", "SELECT 1 AS id", write="small"),
+        sql("endless", "SELECT sum(hash(a.range + b.range)) AS n FROM range(100000000) a, range(1000000) b", write="t"),
+        call("stop", "interrupt", "small", write="v"),
+        head=HEAD,
+    )
+    run = project(text, {"functions.py": INTERRUPT}).run(workers=2)
+    assert run.status == "interrupted"
+    assert statuses(run)["endless"] == "interrupted"
+
+
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 

@@ -405,7 +405,7 @@ class Engine(ABC):
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def interrupt(self) -> None:
-        """Stop what runs now, from another thread. The default does nothing."""
+        """Stop what runs now, from another thread; called again until it has ended. The default does nothing."""
 
     def is_interrupt(self, error: BaseException) -> bool:
         """True for the error by which a query ends after `interrupt`."""
