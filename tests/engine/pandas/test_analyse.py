@@ -171,7 +171,7 @@ def test_what_the_translation_can_not_do_is_told_as_such(analyser: Analyser) -> 
 def test_a_setting_is_no_way_out_of_a_mistake(analyser: Analyser) -> None:
     arrow = one(analyser.analyse(Query("SELECT list_transform([1], x -> x) AS l", "duckdb"), {}))
     assert (arrow.message.split(" ")[0], arrow.hint) == ("the", "write `lambda x: …`")
-    deep = one(analyser.analyse(Query(f"SELECT {' + '.join(['1'] * 1200)} AS a", "duckdb"), {}))
+    deep = one(analyser.analyse(Query(f"SELECT {' + '.join(['1'] * 1700)} AS a", "duckdb"), {}))
     assert deep.hint == "spread it over several steps or nodes"
 
 
