@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -60,13 +60,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Job:
-    """A node and how it is to be run. `users` is how many nodes use its result, `streams` says that each is sure to
-    compute it once (see `computes_once`); `write` is False for nodes that are only needed by others; `sample_rows`
-    bounds what the story shows; `metadata` goes into Delta commits."""
+    """A node and how it is to be run. `users` are the nodes that use its result; `write` is False for nodes that are
+    only needed by others; `sample_rows` bounds what the story shows; `metadata` goes into Delta commits."""
 
     node: Node
-    users: int = 0
-    streams: bool = True
+    users: Sequence[Node] = ()
     write: bool = True
     sample_rows: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -177,7 +175,7 @@ class _Run:
         target = self.node.target if self.job.write else None
         if target is not None:
             metadata = {**target.metadata, **self.job.metadata, "node": self.node.name}
-            target = replace(target, metadata=metadata, reused=self.job.users > 0)
+            target = replace(target, metadata=metadata, reused=bool(self.job.users))
             with self.at("write", str(self.node.position)):
                 report = self.engine.save(frame, target, self.node.checks)
             self.note_write(report)
@@ -194,8 +192,10 @@ class _Run:
         compute it twice where another computation could give other rows."""
         if not self.engine.is_lazy(frame):
             return False
-        repeatable = self.repeatable or self.job.streams
-        return self.node.cache or self.job.users != 1 or not repeatable
+        users = self.job.users
+        if self.node.cache or len(users) != 1:
+            return True
+        return not self.repeatable and not computes_once(users[0], self.node.name)
 
     def keep(self, frame: Frame) -> Frame:
         with self.at(self.last_step(), str(self.node.position)):

@@ -36,7 +36,7 @@ from odibi.events import (
     Status,
     StoryWritten,
 )
-from odibi.node import Job, Result, computes_once, error_record, new_record, run_node
+from odibi.node import Job, Result, error_record, new_record, run_node
 from odibi.plan import Node, ResolvedPipeline
 from odibi.project import Project
 from odibi.results import PipelineResult, RunResult
@@ -352,8 +352,7 @@ class _PipelineRun:
         options = self.run_.options
         job = Job(
             node=node,
-            users=len(self.users[node.name]),
-            streams=all(computes_once(self.by_name[user], node.name) for user in self.users[node.name]),
+            users=[self.by_name[user] for user in self.users[node.name]],
             write=not options.nodes or node.name in options.nodes,
             sample_rows=options.sample_rows,
             metadata={"project": self.run_.project.name, "pipeline": node.pipeline, "run_id": self.run_.info.run_id},
