@@ -15,7 +15,7 @@ ARGS ?=
 STAMP := .venv/.installed
 # uv installs faster where it is there; pip does the same without it.
 ifneq ($(shell command -v uv 2>/dev/null),)
-  INSTALL := uv pip install --quiet --python .venv
+  INSTALL := uv pip install --quiet --compile-bytecode --python .venv
 else
   INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --use-pep517
 endif
@@ -39,6 +39,7 @@ $(STAMP): pyproject.toml odibi/_version.py
 	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'odibi needs Python 3.11 or newer, this is ' + sys.version.split()[0] + '; name another: make install PYTHON=python3.12')"
 	@$(PYTHON) -m venv .venv
 	@$(INSTALL) --editable ".[$(EXTRAS)]"
+	@$(PY) -m compileall -q odibi
 	@$(PY) -c "import pathlib; pathlib.Path('$(STAMP)').touch()"
 
 demo: install
@@ -66,6 +67,8 @@ format: install
 
 bench: install
 	$(PY) benchmarks/medallion.py $(ARGS)
+	$(PY) benchmarks/chain.py
+	$(PY) benchmarks/soak.py
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', '.venv-oldest', 'build', 'dist', '.pytest_cache', '.mypy_cache', '.ruff_cache', '.import_linter_cache', '.hypothesis')]"
