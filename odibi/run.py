@@ -212,12 +212,14 @@ class _Run:
 
 @dataclass
 class _Ended:
-    """What a worker reports: the record, and the result or the exception that ended it."""
+    """What a worker reports: the record, and the result or the exception that ended it. `then` is the node that the
+    worker goes on with; it has told the observers of this one."""
 
     node: str
     record: NodeRecord
     result: Result | None = None
     error: BaseException | None = None
+    then: Node | None = None
 
 
 @dataclass
@@ -278,11 +280,14 @@ class _PipelineRun:
         self.running -= 1
         if isinstance(ended.error, KeyboardInterrupt):
             raise ended.error
-        self.note(ended)
+        if ended.then is None:
+            self.note(ended)
         self.let_go(ended.node)
         if ended.result is not None:
             self.results[ended.node] = ended.result
-            self.submit(pool, self.progress.completed(ended.node))
+            ready = self.progress.completed(ended.node)
+            self.running += ended.then is not None
+            self.submit(pool, [name for name in ready if ended.then is None or name != ended.then.name])
         else:
             reason = f"node {ended.node!r}, which it depends on, failed"
             self.give_up(self.progress.failed(ended.node), reason, "skipped")
@@ -312,13 +317,14 @@ class _PipelineRun:
                 continue
             if ended is None:
                 continue  # asked again; what runs is being stopped
-            self.running -= 1
+            self.running -= ended.then is None
             if ended.error is not None:
                 ended.record.status = "interrupted"
                 ended.record.reason = "the run was interrupted"
                 ended.record.error = None
             self.progress.open.discard(ended.node)
-            self.note(ended)
+            if ended.then is None:
+                self.note(ended)
 
     def give_up(self, names: Sequence[str] | set[str], reason: str, status: Status) -> None:
         for node in self.nodes:
@@ -330,14 +336,29 @@ class _PipelineRun:
     # -- in a worker thread --------------------------------------------------------------------------------------------
 
     def work(self, node: Node) -> None:
+        """Run a node, and then whatever waits for it alone: a chain costs no hand-over between threads."""
+        inputs = {name: self.results[name] for name in node.inputs}
+        then: Node | None = node
+        while then is not None:
+            ended = self.execute(then, inputs)
+            then = ended.then
+            if ended.result is not None:
+                inputs = {ended.node: ended.result}
+            self.ended.put(ended)
+
+    def execute(self, node: Node, inputs: Mapping[str, Result]) -> _Ended:
         record = new_record(node)
         began = time.perf_counter()
         try:
             if self.stop.is_set():
                 raise KeyboardInterrupt
             self.run_.emit(NodeStarted(node.pipeline, node.name, record.started or datetime.now(UTC)))
-            result = self.attempt(node, record)
-            ended = _Ended(node.name, record, result)
+            result = self.attempt(node, inputs, record)
+            record.duration = time.perf_counter() - began
+            ended = _Ended(node.name, record, result, then=self.sole_user(node))
+            if ended.then is not None:
+                self.note(ended)
+            return ended
         except NodeError as error:
             record.status, record.error = "failed", error_record(error)
             ended = _Ended(node.name, record, error=error)
@@ -345,9 +366,14 @@ class _PipelineRun:
             record.status, record.error = "failed", bug_record(error)
             ended = _Ended(node.name, record, error=error)
         record.duration = time.perf_counter() - began
-        self.ended.put(ended)
+        return ended
 
-    def attempt(self, node: Node, record: NodeRecord) -> Result:
+    def sole_user(self, node: Node) -> Node | None:
+        """The node that uses this one's result and nothing else, if it is the only one that uses it."""
+        users = [self.by_name[name] for name in self.users[node.name]]
+        return users[0] if len(users) == 1 and set(users[0].inputs) == {node.name} else None
+
+    def attempt(self, node: Node, inputs: Mapping[str, Result], record: NodeRecord) -> Result:
         """Run the node, again after transient errors."""
         options = self.run_.options
         job = Job(
@@ -357,7 +383,6 @@ class _PipelineRun:
             sample_rows=options.sample_rows,
             metadata={"project": self.run_.project.name, "pipeline": node.pipeline, "run_id": self.run_.info.run_id},
         )
-        inputs = {name: self.results[name] for name in node.inputs}
 
         def before_wait(attempt: int, wait: float, error: BaseException) -> bool:
             record.retries = attempt

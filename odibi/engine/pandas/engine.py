@@ -16,7 +16,7 @@ from odibi.engine.base import NO_CHECKS, CheckResult, Checks, Engine, Query, Sou
 from odibi.engine.pandas import errors
 from odibi.engine.pandas.clashes import HINT, find_clash, suspected
 from odibi.engine.pandas.formats import FORMATS
-from odibi.engine.pandas.session import MAX_DEPTH, DuckFrame, Session
+from odibi.engine.pandas.session import MAX_DEPTH, DuckFrame, Session, prepare_database
 from odibi.errors import SqlError
 from odibi.types import Column
 
@@ -174,7 +174,8 @@ class PandasEngine(Engine):
         return self._analyser.analyse(query, inputs)
 
     def read_ahead(self, queries: Sequence[Query]) -> None:
-        """Parse the queries in one go."""
+        """Parse the queries in one go; meanwhile the database that will run them is opened."""
+        prepare_database()
         self._analyser.read_ahead(queries)
 
     @cached_property
