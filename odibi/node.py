@@ -99,6 +99,9 @@ class _Run:
             {id(stage): stage for result in inputs.values() for stage in result.trail}.values()
         )
         self.repeatable = all(result.repeatable for result in inputs.values())
+        self.is_stop = not self.node.steps or self.node.steps[-1].kind == "function"
+        """Whether rows come to rest in this node, so that a sample is of it: they are read, made in Python, kept or
+        written. Where an engine computes half-way through a chain is its own affair."""
         self.record.rows_in = {name: result.frame.rows for name, result in inputs.items()}
         self.record.steps = []
 
@@ -179,7 +182,7 @@ class _Run:
             with self.at("write", str(self.node.position)):
                 report = self.engine.save(frame, target, self.node.checks)
             self.note_write(report)
-            frame, self.trail, self.repeatable = report.frame, (), True
+            frame, self.trail, self.repeatable, self.is_stop = report.frame, (), True, True
         elif self.node.checks.items:
             frame = self.check(frame)
         elif self.must_keep(frame):
@@ -200,11 +203,12 @@ class _Run:
     def keep(self, frame: Frame) -> Frame:
         with self.at(self.last_step(), str(self.node.position)):
             kept = self.engine.keep(frame)
-        self.trail, self.repeatable = (), True
+        self.trail, self.repeatable, self.is_stop = (), True, True
         return kept
 
     def check(self, frame: Frame) -> Frame:
         frame = self.keep(frame) if self.engine.is_lazy(frame) else frame
+        self.is_stop = True
         with self.at("validation", str(self.node.position)):
             results = self.engine.check(frame, self.node.checks)
             self.note_checks(results)
@@ -246,7 +250,7 @@ class _Run:
         written = self.record.write.rows if self.record.write and self.record.write.written else None
         self.record.rows = frame.rows if frame.rows is not None else written
         self.record.streamed = self.record.rows is None and self.engine.is_lazy(frame)
-        if self.job.sample_rows:
+        if self.job.sample_rows and self.is_stop:
             self.record.sample = self.engine.sample(frame, self.job.sample_rows)
 
     # -- errors --------------------------------------------------------------------------------------------------------
