@@ -104,6 +104,7 @@ class _Run:
         written. Where an engine computes half-way through a chain is its own affair."""
         self.record.rows_in = {name: result.frame.rows for name, result in inputs.items()}
         self.record.steps = []
+        self.record.warnings = [text for text in self.record.warnings if text.startswith("attempt ")]
 
     def run(self) -> Result:
         frame = self.start()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from odibi.engine.pandas.session import quote
+from odibi.errors import DataError
 from odibi.types import Column, DataType
 
 INDEXED_COLUMNS = 32
@@ -51,6 +52,23 @@ def add_stats(file: WrittenFile, columns: Sequence[Column], limit: int = INDEXED
             highs.append(f"{name}:{high}")
     parts = [f'"{key}":{{{",".join(pairs)}}}' for key, pairs in _named(lows, highs, nulls)]
     return "{" + ",".join([f'"numRecords":{file.rows}', *parts]) + "}"
+
+
+def refuse_odd_dates(files: Sequence[WrittenFile], columns: Sequence[Column], place: str) -> None:
+    """Raises `DataError` for dates and timestamps that readers of Delta do not take: infinite ones, and years outside 1
+    to 9999. The bounds of each file tell without a look at the rows."""
+    for column in columns:
+        if column.type is None or column.type.name not in ("date", "timestamp", "timestamp_ntz"):
+            continue
+        whole = _DATE if column.type.name == "date" else _TIME
+        for file in files:
+            found = file.stats.get(quote(column.name), {})
+            odd = [found[end] for end in ("min", "max") if end in found and not whole.fullmatch(found[end])]
+            if odd:
+                raise DataError(
+                    f"column {column.name!r} holds {odd[0]!r}, which is no {column.type} that {place} can keep: "
+                    "years are 1 to 9999; replace it, with NULL for instance, before the write"
+                )
 
 
 def null_counts(files: Sequence[WrittenFile]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from odibi.engine.pandas.cast import CastPlan, legal_names, plan_cast
 from odibi.engine.pandas.delta import commit, parquet
 from odibi.engine.pandas.delta.commit import Conflict
 from odibi.engine.pandas.delta.files import DataFile, files_select, frame_over
-from odibi.engine.pandas.delta.stats import WrittenFile, null_counts
+from odibi.engine.pandas.delta.stats import WrittenFile, null_counts, refuse_odd_dates
 from odibi.engine.pandas.delta.table import (
     Table,
     has_log,
@@ -208,6 +208,7 @@ def _fast(session: Session, frame: DuckFrame, target: Target, plan: Plan, check:
         if plan.table is None and not has_log(location):
             _refuse_foreign(location, Path(stage.path).parent)
         files = parquet.write_files(session, frame, plan.cast, plan.partition_by, location, stage.txn)
+        refuse_odd_dates(files, plan.cast.columns, location.display)
         written = _frame_over(session, files, plan)
         results = check(written, null_counts(files))
         version, plan = _commit_files(frame, target, plan, files, stage.txn)

@@ -187,3 +187,13 @@ def test_a_store_that_delta_rs_does_not_know_is_refused(tmp_path):
     with pytest.raises(UnsupportedError, match="memory://; write a plain format"):
         engine.read(MemoryConnection("x"), path="table")
     engine.close()
+
+
+@pytest.mark.parametrize(
+    "value", ["DATE 'infinity'", "TIMESTAMP '-infinity'", "DATE '12024-01-01'", "DATE '0044-03-15 (BC)'"]
+)
+def test_dates_that_other_readers_do_not_take_are_refused(lake, value):
+    with pytest.raises(DataError, match="years are 1 to 9999"):
+        lake.write(f"SELECT {value} AS d UNION ALL SELECT NULL")
+    assert lake.files() == []
+    lake.write("SELECT DATE '0001-01-01' AS d, TIMESTAMPTZ '9999-12-31 23:59:59.999999+00' AS t")
