@@ -21,11 +21,14 @@ from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.files import files_for, staged
 
 GZIP, ZSTD, ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+HEAD = 4096
+"""Bytes in which an array of JSON shows itself, behind whatever space is before it."""
 
 
 def goes_behind(old: DuckFrame, new: DuckFrame, target: Target, location: Location) -> bool:
     """Whether the new rows can be put behind the old file's text: one CSV file of the same columns in the same order,
-    or one file of JSON lines, plain or gzip, that ends with a line break."""
+    or one file of JSON lines, plain or gzip, that ends with a line break. CSV with lines that end in CRLF does not
+    qualify: the new lines end in LF, and a file of both can not be read."""
     options: Mapping[str, Any] = target.options
     if target.format not in ("csv", "json") or target.partition_by or files_for(location).kind(location.uri) != "file":
         return False
@@ -36,7 +39,9 @@ def goes_behind(old: DuckFrame, new: DuckFrame, target: Target, location: Locati
     if target.format == "json" and not options.get("lines", True):
         return False
     first, last = _ends(location)
-    return last == b"\n" and not (target.format == "json" and first == b"[")
+    if target.format == "csv":
+        return last.endswith(b"\n") and last != b"\r\n"
+    return last.endswith(b"\n") and not first.lstrip().startswith(b"[")
 
 
 def put_behind(session: Session, new: DuckFrame, target: Target, location: Location) -> int:
@@ -57,21 +62,21 @@ def put_behind(session: Session, new: DuckFrame, target: Target, location: Locat
 
 
 def _ends(location: Location) -> tuple[bytes, bytes]:
-    """First and last byte of the text in a file, empty where it can not be told."""
+    """The first bytes and the last two of the text in a file, empty where they can not be told."""
     with files_for(location).open_read(location.uri) as file:
-        magic = file.read(4)
-        if magic.startswith((ZSTD, ZIP)) or not magic:
+        first = file.read(HEAD)
+        if first.startswith((ZSTD, ZIP)):
             return b"", b""
-        if magic.startswith(GZIP):
+        if first.startswith(GZIP):
             file.seek(0)
             return _gzip_ends(file)
-        file.seek(-1, os.SEEK_END)
-        return magic[:1], file.read(1)
+        file.seek(-min(len(first), 2), os.SEEK_END)
+        return first, file.read(2)
 
 
 def _gzip_ends(file: IO[bytes]) -> tuple[bytes, bytes]:
     first = last = b""
     with gzip.open(file, "rb") as text:
         while block := text.read(1 << 20):
-            first, last = first or block[:1], block[-1:]
+            first, last = first or block[:HEAD], (last + block[-2:])[-2:]
     return first, last

@@ -72,3 +72,18 @@ def test_a_folder_gets_one_more_file(engine, tmp_path):
     assert len(list(folder.iterdir())) == 2
     read = engine.read(LocalConnection(tmp_path), format="parquet", path="rows")
     assert sorted(read["id"].tolist()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("crlf.csv", b"id,b\r\n1,x\r\n"),
+        ("crlf.csv.gz", gzip.compress(b"id,b\r\n1,x\r\n")),
+        ("array.json", b'\n [{"id":1,"b":"x"}]\n'),
+    ],
+)
+def test_text_that_new_lines_would_make_unreadable_is_written_anew(engine, tmp_path, name, before):
+    (tmp_path / name).write_bytes(before)
+    write(engine, tmp_path, name, "SELECT 2 AS id, 'y' AS b")
+    back = engine.read(LocalConnection(tmp_path), path=name)
+    assert sorted(zip(back["id"], back["b"], strict=True)) == [(1, "x"), (2, "y")]
