@@ -186,8 +186,9 @@ class Session:
         )
 
     def collect(self) -> None:
-        """Drop the tables of kept frames that nothing refers to any more."""
-        while self._unused:
+        """Drop the tables of kept frames that nothing refers to any more. After an interrupt they stay until the end:
+        the run still has its story to write, and no query runs any more."""
+        while self._unused and not self._interrupted:
             self.execute(f"DROP TABLE IF EXISTS memory.main.{self._unused.pop()}")
 
     def register(self, data: Any, rows: int | None = None) -> DuckFrame:

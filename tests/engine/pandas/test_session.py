@@ -30,3 +30,13 @@ def test_where_the_working_directory_can_not_be_written_large_data_goes_to_the_t
     session.close()
     del session
     assert not list(tmp_path.iterdir())
+
+
+def test_tables_left_over_do_not_disturb_the_end_of_an_interrupted_run():
+    from odibi.engine.pandas.session import Session
+
+    session = Session()
+    session.keep(session.frame("SELECT 1 AS id"))  # nothing refers to it
+    session.interrupt()
+    session.collect()
+    session.close()
