@@ -99,6 +99,8 @@ def _existing(session: Session, frame: DuckFrame, target: Target) -> DuckFrame:
     if "types" in readable:
         new = {column.name: column.type_name for column in frame.columns if column.type is not None}
         options[HINTS] = new | {name: str(type) for name, type in target.schema.items()}
+    if "names" in readable and options.get("header") is False:
+        options.setdefault("names", [column.name for column in frame.columns])  # places are all there is
     source = Source(target.connection, target.path, target.format, options)
     old: DuckFrame = FORMATS[target.format].scan(session, source)
     return old

@@ -87,3 +87,9 @@ def test_text_that_new_lines_would_make_unreadable_is_written_anew(engine, tmp_p
     write(engine, tmp_path, name, "SELECT 2 AS id, 'y' AS b")
     back = engine.read(LocalConnection(tmp_path), path=name)
     assert sorted(zip(back["id"], back["b"], strict=True)) == [(1, "x"), (2, "y")]
+
+
+def test_without_a_header_columns_go_by_their_place(engine, tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"1,x\n")
+    write(engine, tmp_path, "a.csv", "SELECT 2 AS id, 'y' AS t", header=False)
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8").split() == ["1,x", "2,y"]
