@@ -108,8 +108,9 @@ class _Spare(threading.Thread):
         """Start opening one, unless one is there."""
         with cls._lock:
             if cls._one is None:
-                cls._one = cls()
-                cls._one.start()
+                spare = cls()
+                spare.start()
+                cls._one = spare
 
     @classmethod
     def take(cls) -> duckdb.DuckDBPyConnection | None:

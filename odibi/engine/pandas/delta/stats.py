@@ -63,7 +63,8 @@ def refuse_odd_dates(files: Sequence[WrittenFile], columns: Sequence[Column], pl
         whole = _DATE if column.type.name == "date" else _TIME
         for file in files:
             found = file.stats.get(quote(column.name), {})
-            odd = [found[end] for end in ("min", "max") if end in found and not whole.fullmatch(found[end])]
+            told = [found.get("min"), found.get("max"), file.partition.get(column.name)]
+            odd = [text for text in told if text is not None and not whole.fullmatch(text)]
             if odd:
                 raise DataError(
                     f"column {column.name!r} holds {odd[0]!r}, which is no {column.type} that {place} can keep: "

@@ -197,3 +197,9 @@ def test_dates_that_other_readers_do_not_take_are_refused(lake, value):
         lake.write(f"SELECT {value} AS d UNION ALL SELECT NULL")
     assert lake.files() == []
     lake.write("SELECT DATE '0001-01-01' AS d, TIMESTAMPTZ '9999-12-31 23:59:59.999999+00' AS t")
+
+
+def test_an_infinite_date_is_no_partition_either(lake):
+    with pytest.raises(DataError, match="years are 1 to 9999"):
+        lake.write("SELECT DATE 'infinity' AS d, 1 AS v", partition_by=("d",))
+    assert lake.files() == []
