@@ -9,7 +9,7 @@ else
   BIN := .venv/bin
 endif
 PY := $(BIN)/python
-EXTRAS := excel,avro,demo,dev
+EXTRAS := azure,excel,avro,demo,sandbox,dev
 WORKERS ?= 2
 ARGS ?=
 STAMP := .venv/.installed

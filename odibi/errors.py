@@ -8,6 +8,8 @@
       GraphError(ValueError)                missing dependency, cycle with its path
       AccessError(OSError)                  a connection refused; which, where, as whom
         PathEscapeError(ValueError)         a path that leaves its connection
+        KeyFetchError(RuntimeError)         secrets or tokens that could not be fetched, all of them together
+          KeyFetchTimeout(TimeoutError)     one that did not come in time
       DataError(ValueError)                 data that is not what was said: the message is for the user as it stands
         SqlError                            SQL that an engine refused, with the place inside its text
         CheckFailed                         a validation with on_fail: fail
@@ -102,6 +104,14 @@ class AccessError(OdibiError, OSError):
 
 class PathEscapeError(AccessError, ValueError):
     """A path that leaves its connection's base."""
+
+
+class KeyFetchError(AccessError, RuntimeError):
+    """Credentials could not be fetched; the text has one line a connection, each with its cause and the way out."""
+
+
+class KeyFetchTimeout(KeyFetchError, TimeoutError):
+    """A credential did not come in time; the text names vault, secret and seconds."""
 
 
 class DataError(OdibiError, ValueError):

@@ -76,6 +76,13 @@ class ProjectConfig(Model):
     sql_dialect: str | None = Field(
         default=None, description="Dialect of the SQL in this file; default: that of its engine"
     )
+    key_vault_name: str | None = Field(
+        default=None, description="Azure Key Vault of the connections that name none themselves"
+    )
+    service_credential: str | None = Field(
+        default=None,
+        description="Unity Catalog service credential that opens the vaults on Databricks, for connections that name none",
+    )
     transforms: list[str] = Field(
         default_factory=no_items,
         description="Python files (relative to this file) or modules with @transform functions",

@@ -1,17 +1,41 @@
 """Connections: where data is. One file a type, one line here to register it."""
 
-from odibi.connections.base import BaseConnection, Location
+from typing import TYPE_CHECKING, Any
+
+from odibi.connections.base import BaseConnection, Diagnosis, Location, Need
 from odibi.connections.local import LocalConnection
 from odibi.connections.local_dbfs import LocalDBFS
 from odibi.registry import Registry
 
+if TYPE_CHECKING:
+    from odibi.connections.azure_adls import AzureADLS
+
 CONNECTIONS = Registry(
     "connection type",
     {
+        "azure_adls": "odibi.connections.azure_adls:AzureADLS",
         "local": "odibi.connections.local:LocalConnection",
         "local_dbfs": "odibi.connections.local_dbfs:LocalDBFS",
     },
     entry_points="odibi.connections",
 )
 
-__all__ = ["CONNECTIONS", "BaseConnection", "LocalConnection", "LocalDBFS", "Location"]
+__all__ = [
+    "CONNECTIONS",
+    "AzureADLS",
+    "BaseConnection",
+    "Diagnosis",
+    "LocalConnection",
+    "LocalDBFS",
+    "Location",
+    "Need",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """What only some projects need is imported when asked for."""
+    if name == "AzureADLS":
+        from odibi.connections.azure_adls import AzureADLS
+
+        return AzureADLS
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from odibi.errors import PathEscapeError
 from odibi.model import Model
@@ -38,6 +38,30 @@ class Location:
         return f"{self.connection}:{self.relative}" if self.connection else self.uri
 
 
+class Need(Protocol):
+    """A credential that must be fetched before the data can be reached: a value that is equal for equal credentials, so
+    that one is fetched once however many connections need it."""
+
+    def __hash__(self) -> int: ...
+
+    def fetch(self, timeout: float) -> str:
+        """The credential's value; really ends within `timeout` seconds. Raises `KeyFetchError`, whose text is one
+        sentence without the name of a connection."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `doctor` found out about one step of reaching a connection. `status` is ok, info or red; `hint` is what to
+    do, e.g. the command that grants what is missing; `seconds` is how long the step took."""
+
+    step: str
+    status: str
+    text: str
+    hint: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+
+
 class BaseConnection(ABC):
     """A named place where data is. The smallest connection has a `type_name` and `get_path`.
 
@@ -64,6 +88,13 @@ class BaseConnection(ABC):
         made.name = name
         return made
 
+    @classmethod
+    def complete(cls, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The settings as the file has them, with what the project says for all its connections (`key_vault_name`,
+        `service_credential`) where this one lacks it and can use it. Settings may be wrong in every way here."""
+        del defaults
+        return settings
+
     @abstractmethod
     def get_path(self, relative: str) -> str:
         """The full path or URL of `relative`. Raises `PathEscapeError` when it would leave the connection."""
@@ -71,17 +102,41 @@ class BaseConnection(ABC):
     def validate(self) -> None:
         """Check the settings without touching the network or the disk. Raises `ValueError`."""
 
+    def odd(self, production: bool) -> Iterator[str]:
+        """What is no mistake and yet worth a warning, as `what; what would be right`."""
+        del production
+        yield from ()
+
+    def needs(self) -> Need | None:
+        """The credential that must be fetched before the data can be reached, None where there is none."""
+        return None
+
+    def receive(self, value: str) -> None:
+        """Take the fetched credential, and use it from now on."""
+
     def storage_options(self) -> Mapping[str, Any]:
-        """fsspec / object-store options to reach the data; may fetch a secret."""
+        """fsspec / object-store options to reach the data; fetches the credential where none was received."""
+        return {}
+
+    def spark_settings(self) -> Mapping[str, str]:
+        """Spark settings under which a session reaches the data, scoped so that connections do not clash; fetches the
+        credential where none was received."""
         return {}
 
     def secrets(self) -> frozenset[str]:
         """Secret values this connection knows, to be scrubbed wherever text leaves the process."""
         return frozenset()
 
-    def location(self, relative: str) -> Location:
-        """The location of `relative` with everything an engine needs to reach it."""
-        return Location(self.get_path(relative), self.get_path(""), self.name, relative, self.storage_options())
+    def location(self, relative: str, storage_options: Mapping[str, Any] | None = None) -> Location:
+        """The location of `relative` with everything an engine needs to reach it. `storage_options` are the user's own
+        for this read or write, and win over the connection's."""
+        options = {**self.storage_options(), **(storage_options or {})}
+        return Location(self.get_path(relative), self.get_path(""), self.name, relative, options)
+
+    def diagnose(self, timeout: float = 30.0) -> Iterator[Diagnosis]:
+        """What `doctor` tells of reaching this connection, step by step as it is found out; never a secret."""
+        del timeout
+        yield from ()
 
     def describe(self) -> dict[str, str]:
         """Plain facts for `doctor` and stories; never a secret."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 from odibi.connections.base import BaseConnection, Location
@@ -76,9 +76,8 @@ def shown_options(end: Source | Target) -> dict[str, Any]:
 
 
 def _location(end: Source | Target) -> Location:
-    location = end.connection.location(end.path)
     given = end.options.get("storage_options")
-    return replace(location, storage_options={**location.storage_options, **given}) if given else location
+    return end.connection.location(end.path, given) if given else end.connection.location(end.path)
 
 
 @dataclass(frozen=True)
