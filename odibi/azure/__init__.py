@@ -1,4 +1,4 @@
-"""What odibi knows of Azure: identities and their tokens, Key Vault, storage accounts, and what they answer when they refuse.
+"""What odibi knows of Azure: identities and tokens, Key Vault, storage accounts, and what they answer when they refuse.
 
 Nothing here is imported before a connection needs it; the SDKs are imported inside the functions that call them.
 """

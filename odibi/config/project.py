@@ -81,7 +81,7 @@ class ProjectConfig(Model):
     )
     service_credential: str | None = Field(
         default=None,
-        description="Unity Catalog service credential that opens the vaults on Databricks, for connections that name none",
+        description="Unity Catalog service credential (Databricks) of the connections that name none themselves",
     )
     transforms: list[str] = Field(
         default_factory=no_items,
