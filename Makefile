@@ -25,7 +25,7 @@ endif
 help:
 	@echo "make demo     run the demo pipeline on real data and show its story"
 	@echo "make test     run all tests (ARGS=... goes to pytest, WORKERS=$(WORKERS))"
-	@echo "make test-oldest  the same with the oldest libraries that pyproject.toml allows (needs uv)"
+	@echo "make test-oldest  the same with the oldest libraries that pyproject.toml allows"
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make format   let ruff mend and format the code"
 	@echo "make bench    measure odibi against the hand-written script"
@@ -49,10 +49,13 @@ demo: install
 test: install
 	$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
 
-# numpy is pandas' and pyarrow's dependency: the one of Databricks Runtime 16.4, which these two were built for.
-test-oldest:
-	@$(PYTHON) -m venv .venv-oldest
-	uv pip install --quiet --python .venv-oldest --resolution lowest-direct --editable ".[$(EXTRAS)]" "numpy==1.26.4"
+# What odibi itself names is taken at its lower bound. These come with it, and the newest of them would not work with the
+# oldest of the others or would hide what is old: they are the ones of Databricks Runtime 16.4, msal that of 17.3.
+BESIDE_OLDEST := "numpy==1.26.4" "cryptography==42.0.5" "msal==1.32.3" "azure-storage-blob==12.23.0"
+
+test-oldest: install
+	@$(PYTHON) -m venv --clear .venv-oldest
+	$(PY) -m uv pip install --quiet --python .venv-oldest --resolution lowest-direct --editable ".[$(EXTRAS)]" $(BESIDE_OLDEST)
 	$(subst .venv,.venv-oldest,$(PY)) -m pytest -q -n $(WORKERS) $(ARGS)
 
 lint: install
