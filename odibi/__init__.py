@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "__version__", "transform"]
 
-_HOMES = {"Pipeline": "odibi.pipeline", "transform": "odibi.transforms"}
+_HOMES = {
+    "Pipeline": "odibi.pipeline",
+    "main": "odibi.databricks",  # where a Databricks wheel task looks when it does not find `entry_point: main`
+    "transform": "odibi.transforms",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,29 +39,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, ui: UI) -> int:
     """Run, and give the exit code."""
+    _, result = perform(args, ui)
+    return exit_code(result)
+
+
+def perform(args: argparse.Namespace, ui: UI, signals: bool = True) -> tuple[Project, RunResult]:
+    """Do what the arguments say and tell it; the result is empty where nothing was run. `signals` as in
+    `run_with_display`."""
+    from odibi.results import RunResult
+
     take_file_from(args, args.nodes)
     project = load(args)
     ui = for_project(ui, project)
     if args.dry_run:
         from odibi.cli.dry_run import dry_run
 
-        return dry_run(project, args.pipelines, args.nodes, ui)
+        dry_run(project, args.pipelines, args.nodes, ui)
+        return project, RunResult({})
     if not project.pipelines:
-        return _nothing_to_do(project, args, ui)
+        _nothing_to_do(project, args, ui)
+        return project, RunResult({})
     from odibi.pipeline import Pipeline
 
     options = {"pipelines": args.pipelines, "nodes": args.nodes, "workers": args.workers}
-    result = run_with_display(Pipeline(project), ui, **options)
-    code = exit_code(result)
+    result = run_with_display(Pipeline(project), ui, signals=signals, **options)
     if ui.json:
-        ui.dump(as_data(result, project, code, ui.debug))
-    return code
+        ui.dump(as_data(result, project, exit_code(result), ui.debug))
+    return project, result
 
 
-def run_with_display(pipeline: Pipeline, ui: UI, tell_stories: bool = True, **options: Any) -> RunResult:
+def run_with_display(
+    pipeline: Pipeline, ui: UI, tell_stories: bool = True, signals: bool = True, **options: Any
+) -> RunResult:
     """Run with what suits the terminal, stop cleanly on a signal; tells everything but the JSON document.
 
-    `options` are those of `Pipeline.run`. Without `tell_stories` the caller says where the stories are.
+    `options` are those of `Pipeline.run`. Without `tell_stories` the caller says where the stories are. Without
+    `signals` their handlers stay the caller's, whose process a second Ctrl-C must not end: KeyboardInterrupt stops the
+    run as it does in Python.
     """
     from odibi.cli.display import display_for
     from odibi.cli.interrupts import clean_stop
@@ -70,7 +85,7 @@ def run_with_display(pipeline: Pipeline, ui: UI, tell_stories: bool = True, **op
     display = display_for(ui, logging.structured, logging.metadata)
     display.mask = frozenset(name.lower() for name in pipeline.project.story.mask)
     stop = Stop()
-    with clean_stop(stop, display.notice), ui.keep_prints_out():
+    with clean_stop(stop, display.notice) if signals else nullcontext(), ui.keep_prints_out():
         try:
             result = pipeline.run(observers=[display], stop=stop, **options)
         finally:
@@ -146,7 +161,7 @@ def _node_data(record: NodeRecord, debug: bool) -> dict[str, Any]:
     }
 
 
-def _nothing_to_do(project: Project, args: argparse.Namespace, ui: UI) -> int:
+def _nothing_to_do(project: Project, args: argparse.Namespace, ui: UI) -> None:
     from odibi.run import select_pipelines
 
     select_pipelines(project, args.pipelines, args.nodes)
@@ -157,7 +172,6 @@ def _nothing_to_do(project: Project, args: argparse.Namespace, ui: UI) -> int:
         from odibi.results import RunResult
 
         ui.dump(as_data(RunResult({}), project, 0))
-    return 0
 
 
 def _bugs(result: RunResult) -> list[NodeRecord]:
