@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from odibi.utils.environment import validate_databricks_environment
+    from odibi.utils.sample import run_sample_pipeline
+    from odibi.utils.templates import print_connection_templates
 
-__all__ = ["validate_databricks_environment"]
+__all__ = ["print_connection_templates", "run_sample_pipeline", "validate_databricks_environment"]
 
-_HOMES = {"validate_databricks_environment": "odibi.utils.environment"}
+_HOMES = {
+    "print_connection_templates": "odibi.utils.templates",
+    "run_sample_pipeline": "odibi.utils.sample",
+    "validate_databricks_environment": "odibi.utils.environment",
+}
 
 
 def __getattr__(name: str) -> Any:
