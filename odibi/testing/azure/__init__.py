@@ -1,0 +1,15 @@
+"""Azure without Azure: real storage (Azurite), a Key Vault, identity endpoints and faults, behind a proxy on loopback.
+
+Code under test keeps its production URLs and options: the environment of the sandbox leads every client to it, and any
+host that is not part of it is refused. See `azure_sandbox`; in pytest the fixtures `azure` and `azure_container` are
+there as soon as odibi is installed.
+"""
+
+from __future__ import annotations
+
+from odibi.testing.azure.azurite import SandboxMissingError
+from odibi.testing.azure.faults import Fault
+from odibi.testing.azure.sandbox import Sandbox, azure_sandbox
+from odibi.testing.azure.wire import Seen
+
+__all__ = ["Fault", "Sandbox", "SandboxMissingError", "Seen", "azure_sandbox"]

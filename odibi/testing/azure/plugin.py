@@ -1,0 +1,63 @@
+"""The pytest plugin: the fixtures `azure` and `azure_container`. Every pytest session imports it: nothing is heavy."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from odibi.testing.azure.sandbox import Sandbox
+
+
+@pytest.fixture(scope="session")
+def azure_server() -> Iterator[Sandbox]:
+    """The sandbox that all tests of a session (of a worker) share; its environment is not applied.
+
+    Skips where Azurite is not installed; on CI (the variable CI) it fails instead.
+    """
+    from odibi.errors import MissingExtraError
+    from odibi.testing.azure.azurite import SandboxMissingError
+    from odibi.testing.azure.sandbox import azure_sandbox
+
+    with contextlib.ExitStack() as stack:
+        try:
+            sandbox = stack.enter_context(azure_sandbox())
+        except (MissingExtraError, SandboxMissingError) as error:
+            if os.environ.get("CI"):
+                pytest.fail(f"CI must test with the offline Azure: {error}", pytrace=False)
+            pytest.skip(str(error))
+        yield sandbox
+
+
+@pytest.fixture
+def azure(azure_server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """The offline Azure for one test: the environment leads every client to it; no faults, no secrets, no requests
+    yet."""
+    for name in azure_server.foreign():
+        monkeypatch.delenv(name)
+    for name, value in azure_server.env.items():
+        monkeypatch.setenv(name, value)
+    azure_server.reset()
+    _drop_shared_credentials()
+    yield azure_server
+    azure_server.clear_faults()
+    _drop_shared_credentials()
+
+
+@pytest.fixture
+def azure_container(azure: Sandbox) -> str:
+    """The name of a new, empty container that every account has."""
+    return azure.make_containers()
+
+
+def _drop_shared_credentials() -> None:
+    """Tokens of another test must not serve this one."""
+    if importlib.util.find_spec("odibi.azure.identity") is not None:
+        from odibi.azure.identity import drop_shared
+
+        drop_shared()

@@ -1,0 +1,362 @@
+"""The proxy on loopback that leads production host names to the sandbox, and lets nothing else out.
+
+Storage is passed through as bytes while nothing is wrong with it. Where a fault is meant for a host, the connection
+ends here instead: requests are read, and answered or forwarded one by one. Vaults and identity are always answered
+here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from odibi.testing.azure.answers import respond
+from odibi.testing.azure.certificates import Certificates
+from odibi.testing.azure.faults import CONNECTING, Fault
+from odibi.testing.azure.hosts import CLOUDS, IDENTITY, METADATA_ADDRESS, STORAGE, Place, place_of
+from odibi.testing.azure.state import State
+from odibi.testing.azure.wire import (
+    CHUNK,
+    MAX_HEAD,
+    Answer,
+    ConnectionDone,
+    Headers,
+    Request,
+    exactly,
+    framed,
+    read_head,
+)
+
+T = TypeVar("T")
+BACKLOG = 512
+BUFFER = 1 << 20
+HERE = Place(IDENTITY, IDENTITY, METADATA_ADDRESS, CLOUDS[0])
+_REFUSED_TEXT = "this host is not part of the sandbox"
+_CONNECT_ANSWERS = {"refuse": (503, "Connection refused"), "dns": (502, "Host not found")}
+_ENDS = (ConnectionDone, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError)
+"""How a conversation ends: they went away, or do not speak HTTP."""
+
+
+class Proxy:
+    """The proxy's event loop, in a thread of its own."""
+
+    def __init__(self, state: State, storage_port: int, certificates: Certificates) -> None:
+        self.state, self.storage_port = state, storage_port
+        self._server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._server_tls.load_cert_chain(certificates.certificate, certificates.key)
+        self._client_tls = ssl.create_default_context(cafile=str(certificates.authority))
+        self._open: dict[asyncio.Transport, tuple[Place, bool]] = {}
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    @contextlib.contextmanager
+    def running(self, port: int = 0) -> Iterator[Proxy]:
+        """Listen on 127.0.0.1 until the end of the block."""
+        thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="azure-sandbox")
+        thread.start()
+        server = self._do(asyncio.start_server(self._accept, "127.0.0.1", port, limit=MAX_HEAD, backlog=BACKLOG))
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            self._do(self._end())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join(10)
+            if not thread.is_alive():
+                self._loop.close()
+
+    def add(self, fault: Fault) -> None:
+        """Switch a fault on; connections that would get around it are closed."""
+        fault.remove = lambda: self.discard(fault)
+        self.state.faults.add(fault)
+        self._do(self._close_for(fault))
+
+    def discard(self, fault: Fault) -> None:
+        """Switch a fault off; those who hang on it are let go."""
+        self.state.faults.discard(fault)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(fault.removed.set)
+
+    def close_connections(self) -> None:
+        """Close every connection, as a restart of the services would."""
+        self._do(self._close_for(None))
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    async def _end(self) -> None:
+        await self._close_for(None)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _close_for(self, fault: Fault | None) -> None:
+        for transport, (place, passes) in list(self._open.items()):
+            if fault is None or (fault.concerns(place) and (passes or fault.kind in CONNECTING)):
+                transport.abort()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a transport closes its socket in the loop's next turn
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._tasks.add(task)
+        transport = cast(asyncio.Transport, writer.transport)
+        try:
+            head, words, headers = await read_head(reader)
+            if words[0] == "CONNECT" and len(words) > 1:
+                await self._connect(words[1], transport, writer)
+            else:
+                await self._plain(_request(head, words, headers, reader, writer), transport)
+        except asyncio.CancelledError:  # the sandbox ends
+            pass
+        except _ENDS:
+            pass
+        finally:
+            self._tasks.discard(task)
+            self._open.pop(transport, None)
+            transport.abort() if transport.get_write_buffer_size() == 0 else transport.close()
+
+    # -- a tunnel to a host ---------------------------------------------------------------------------------------------
+
+    async def _connect(self, target: str, transport: asyncio.Transport, writer: asyncio.StreamWriter) -> None:
+        host = target.rpartition(":")[0].strip("[]").lower()
+        place = place_of(host)
+        if place is None or not self.state.plays(place) or place.service == IDENTITY:
+            self.state.refused.append(host)
+            await _say(writer, 403, _REFUSED_TEXT)
+            return
+        self.state.connections.append(host)
+        await self._maybe_keep_out(place, writer)
+        if place.service == STORAGE and not self.state.faults.concern(place):
+            await self._pass_through(place, transport)
+            return
+        self._open[transport] = (place, False)
+        transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        reader = asyncio.StreamReader(MAX_HEAD)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        tls = await self._loop.start_tls(transport, protocol, self._server_tls, server_side=True)
+        if tls is None:
+            return
+        protocol.connection_made(tls)
+        secure = asyncio.StreamWriter(tls, protocol, reader, self._loop)
+        try:
+            await self._converse(reader, secure, place)
+        finally:
+            secure.close()
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                await asyncio.wait_for(secure.wait_closed(), 5)
+
+    async def _maybe_keep_out(self, place: Place, writer: asyncio.StreamWriter) -> None:
+        """Where a fault says that there is no connection, there is none."""
+        fault = self.state.faults.at_connection(place)
+        if fault is None:
+            return
+        if fault.kind == "unreachable":
+            await fault.removed.wait()
+        else:
+            await _say(writer, *_CONNECT_ANSWERS[fault.kind])
+        raise ConnectionDone
+
+    async def _pass_through(self, place: Place, client: asyncio.Transport) -> None:
+        """Bytes to the storage and back, as fast as they come."""
+        done = self._loop.create_future()
+        there, back = _Pipe(done), _Pipe(done)
+        client.pause_reading()
+        storage, _ = await self._loop.create_connection(lambda: back, "127.0.0.1", self.storage_port)
+        there.connection_made(client)
+        there.other, back.other = storage, client
+        self._open[client] = (place, True)
+        try:
+            client.set_protocol(there)
+            client.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            client.resume_reading()
+            await done
+        finally:
+            storage.close()
+            client.close()
+
+    # -- requests -------------------------------------------------------------------------------------------------------
+
+    async def _plain(self, request: Request, transport: asyncio.Transport) -> None:
+        """A request without a tunnel: for the metadata endpoint, at its own address or at ours."""
+        host = urlsplit(request.target).hostname
+        if (
+            host is not None
+            and (urlsplit(request.target).port, host) != (self.port, "127.0.0.1")
+            and host != METADATA_ADDRESS
+        ):
+            self.state.refused.append(host)
+            await _say(request.writer, 403, _REFUSED_TEXT)
+            return
+        self._open[transport] = (HERE, False)
+        fault = self.state.faults.at_connection(HERE)
+        if fault is not None:
+            if fault.kind == "unreachable":
+                await fault.removed.wait()
+            raise ConnectionDone
+        await self._converse(request.reader, request.writer, HERE, request)
+
+    async def _converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: Place, first: Request | None = None
+    ) -> None:
+        """Answer requests until the connection ends."""
+        gateway = _Gateway(self.storage_port, place.host, self._client_tls)
+        try:
+            while True:
+                request = first or _request(*await read_head(reader), reader, writer)
+                first = None
+                answer, shaping = await respond(request, place, self.state, gateway.forward)
+                await _send(answer, writer, shaping, request.method == "HEAD")
+                async for _ in request.raw_body():
+                    pass
+                if not answer.keeps or request.headers.get("Connection").lower() == "close":
+                    return
+        finally:
+            gateway.close()
+
+
+class _Pipe(asyncio.Protocol):
+    """One end of a pass-through: what arrives goes to the other."""
+
+    def __init__(self, done: asyncio.Future[None]) -> None:
+        self.other: asyncio.Transport | None = None
+        self._done = done
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Fewer and larger pieces."""
+        cast(asyncio.Transport, transport).set_write_buffer_limits(BUFFER)
+
+    def data_received(self, data: bytes) -> None:
+        """To the other end."""
+        if self.other is not None:
+            self.other.write(data)
+
+    def pause_writing(self) -> None:
+        """This end is slow: the other one waits."""
+        if self.other is not None and not self.other.is_closing():
+            self.other.pause_reading()
+
+    def resume_writing(self) -> None:
+        """On with it."""
+        if self.other is not None and not self.other.is_closing():
+            self.other.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Both ends end together."""
+        if self.other is not None:
+            self.other.close()
+        if not self._done.done():
+            self._done.set_result(None)
+
+
+class _Gateway:
+    """Requests to the storage, one connection after another."""
+
+    def __init__(self, port: int, host: str, context: ssl.SSLContext) -> None:
+        self._port, self._host, self._context = port, host, context
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def forward(self, request: Request) -> Answer:
+        """What the storage answers; its body is still to be read."""
+        reader, writer = await self._connected()
+        writer.write(request.head)
+        async for piece in request.raw_body():
+            writer.write(piece)
+            await writer.drain()
+        await writer.drain()
+        while True:
+            head, words, headers = await read_head(reader)
+            status = int(words[1])
+            if status >= 200:
+                break
+        if request.method == "HEAD" or status in (204, 304):
+            return Answer(status, head=head, rest=_nothing())
+        if not headers.chunked and not headers.get("Content-Length"):
+            return Answer(status, head=head, rest=_until_the_end(reader), keeps=False)
+        return Answer(status, head=head, rest=framed(reader, headers), length=headers.length)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._streams is not None:
+            self._streams[1].close()
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams is None or self._streams[0].at_eof() or self._streams[1].is_closing():
+            self.close()
+            self._streams = await asyncio.open_connection(
+                "127.0.0.1", self._port, ssl=self._context, server_hostname=self._host, limit=MAX_HEAD
+            )
+        return self._streams
+
+
+def _request(
+    head: bytes, words: list[str], headers: Headers, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> Request:
+    if len(words) != 3:
+        raise ConnectionDone
+    return Request(words[0], words[1], headers, reader, writer, headers.get("Host"), head)
+
+
+async def _send(answer: Answer, writer: asyncio.StreamWriter, shaping: Fault | None, head_only: bool) -> None:
+    if head_only and answer.rest is None:
+        answer.body, answer.head = b"", answer.start()
+    if shaping is None:
+        async for piece in answer.pieces():
+            writer.write(piece)
+            await writer.drain()
+    elif shaping.kind == "trickle":
+        await _trickle(answer, writer, shaping)
+    else:
+        await _half(answer, writer)
+
+
+async def _trickle(answer: Answer, writer: asyncio.StreamWriter, fault: Fault) -> None:
+    async for piece in answer.pieces():
+        for number in range(len(piece)):
+            writer.write(piece[number : number + 1])
+            await writer.drain()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(fault.removed.wait(), fault.seconds)
+                raise ConnectionDone
+
+
+async def _half(answer: Answer, writer: asyncio.StreamWriter) -> None:
+    """Half of the answer, then the connection is gone."""
+    start, length = answer.start(), answer.length if answer.rest is not None else len(answer.body)
+    left = len(start) + length // 2 if length else len(start) // 2
+    async for piece in answer.pieces():
+        writer.write(piece[:left])
+        await writer.drain()
+        left -= len(piece)
+        if left <= 0:
+            break
+    await asyncio.sleep(0.01)
+    raise ConnectionDone
+
+
+async def _say(writer: asyncio.StreamWriter, status: int, text: str) -> None:
+    """A proxy's own answer; the connection ends with it."""
+    head = f"HTTP/1.1 {status} {text}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    writer.write(head.encode("latin-1"))
+    await writer.drain()
+    writer.close()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for piece in ():
+        yield piece
+
+
+async def _until_the_end(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while piece := await reader.read(CHUNK):
+        yield piece
+
+
+__all__ = ["Proxy", "exactly"]
