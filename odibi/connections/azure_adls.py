@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from odibi.connections.base import BaseConnection, check_relative
+from odibi.azure import hadoop, rules
+from odibi.azure.clouds import PUBLIC_CLOUD, STORAGE_SCOPE, cloud_of
+from odibi.azure.rules import KEYS_OF_MODE
+from odibi.connections.base import BaseConnection, Diagnosis, Location, Need, check_relative
+from odibi.errors import ConfigError, KeyFetchError, Problem, UnsupportedError
 from odibi.model import Model
 from odibi.secrets import remember
 
-PUBLIC_CLOUD = "core.windows.net"
-KEYS_OF_MODE: Mapping[str, tuple[str, ...]] = {
-    "key_vault": ("key_vault_name", "secret_name", "service_credential"),
-    "direct_key": ("account_key",),
-    "managed_identity": ("client_id",),
-    "service_principal": ("tenant_id", "client_id", "client_secret"),
-    "sas": ("sas_token",),
-    "default": ("service_credential",),
-    "unity_catalog": (),
+if TYPE_CHECKING:
+    from odibi.azure.identity import Identity
+
+SOON = timedelta(days=7)
+"""A SAS that ends within this time is worth a warning."""
+KEY_MODES = ("key_vault", "direct_key")
+TOKEN_MODES = ("managed_identity", "service_principal", "default")
+_ELSEWHERE = "use key_vault, managed_identity, service_principal or sas"
+_SAFER = "use key_vault, managed_identity or unity_catalog"
+_IN_FILE = {
+    "direct_key": "the account key is in the file or its variables",
+    "sas": "the signature is in the file or its variables, and ends one day",
 }
-"""Auth modes and the keys that each of them takes."""
+
+
+def _extend_schema(schema: dict[str, Any]) -> None:
+    schema["allOf"] = [_only_keys_of(mode) for mode in KEYS_OF_MODE]
+
+
+def _only_keys_of(mode: str) -> dict[str, Any]:
+    """In this mode its keys must be there (the vault may be the project's), and those of others must not."""
+    foreign: dict[str, Any] = {key: False for key in rules.AUTH_KEYS if key not in KEYS_OF_MODE[mode]}
+    required = [key for key in rules.MODES[mode].required if key != "key_vault_name"]
+    chosen: dict[str, Any] = {"properties": {"auth_mode": {"const": mode}}}
+    if mode != rules.DEFAULT_MODE:
+        chosen["required"] = ["auth_mode"]
+    return {"if": chosen, "then": {"properties": foreign, "required": required}}
 
 
 class AzureADLS(BaseConnection):
@@ -32,12 +55,17 @@ class AzureADLS(BaseConnection):
     >>> lake = AzureADLS("account1", "bronze", "raw", auth_mode="direct_key", account_key="a2V5")
     >>> lake.get_path("sales.csv")
     'abfss://bronze@account1.dfs.core.windows.net/raw/sales.csv'
+    >>> lake.pandas_storage_options()
+    {'account_name': 'account1', 'account_key': 'a2V5'}
     """
 
     type_name: ClassVar[str] = "azure_adls"
 
     class Settings(Model):
         """The keys of `type: azure_adls`."""
+
+        model_config = ConfigDict(hide_input_in_errors=True, json_schema_extra=_extend_schema)
+        key_hints: ClassVar[Mapping[str, str]] = {name: f"did you mean {key!r}?" for name, key in rules.MEANT.items()}
 
         type: Literal["azure_adls"] = "azure_adls"
         account: str = Field(description="Name of the storage account")
@@ -51,13 +79,13 @@ class AzureADLS(BaseConnection):
         service_credential: str | None = Field(
             default=None, description="key_vault, default: Unity Catalog service credential to use on Databricks"
         )
-        account_key: str | None = Field(default=None, description="direct_key: the account key")
+        account_key: str | None = Field(default=None, repr=False, description="direct_key: the account key")
         client_id: str | None = Field(
             default=None, description="managed_identity: of a user-assigned one; service_principal: the application id"
         )
         tenant_id: str | None = Field(default=None, description="service_principal: the tenant")
-        client_secret: str | None = Field(default=None, description="service_principal: its secret")
-        sas_token: str | None = Field(default=None, description="sas: the shared access signature")
+        client_secret: str | None = Field(default=None, repr=False, description="service_principal: its secret")
+        sas_token: str | None = Field(default=None, repr=False, description="sas: the shared access signature")
         endpoint_suffix: str | None = Field(
             default=None, description="DNS suffix of a sovereign cloud, e.g. core.chinacloudapi.cn"
         )
@@ -66,14 +94,24 @@ class AzureADLS(BaseConnection):
     @classmethod
     def complete(cls, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
         """The project's vault and service credential, for the modes that use them."""
-        allowed = KEYS_OF_MODE.get(str(settings.get("auth_mode", "key_vault")), ())
-        return {**{key: value for key, value in defaults.items() if key in allowed and value is not None}, **settings}
+        mode = settings.get("auth_mode", rules.DEFAULT_MODE)
+        allowed = KEYS_OF_MODE.get(mode, ()) if isinstance(mode, str) else ()
+        lacking = {key: value for key, value in defaults.items() if key in allowed and value and not settings.get(key)}
+        return {**settings, **lacking}
+
+    @classmethod
+    def mistakes(cls, settings: Mapping[str, Any], name: str = "") -> Iterator[Problem]:
+        """What is wrong with the settings, by key; nothing where they say `validate: false`."""
+        if str(settings.get("validate", True)).strip().lower() not in ("false", "no", "off", "0"):
+            meant = {rules.MEANT[key]: value for key, value in settings.items() if key in rules.MEANT}
+            yield from rules.mistakes({**meant, **settings}, name)
 
     @classmethod
     def from_settings(cls, name: str, settings: Settings, folder: Path) -> AzureADLS:
-        """Build the connection; it has nothing to do with the project's folder."""
-        given = settings.model_dump(by_alias=True, exclude={"type"}, exclude_none=True)
-        return cls(**{"container": name, **given}, name=name)
+        """Build the connection, whose settings were checked; it has nothing to do with the project's folder."""
+        del folder
+        given = settings.model_dump(exclude={"type", "validate_"}, exclude_none=True)
+        return cls(**{"container": name, **given, "validate": False}, name=name)
 
     def __init__(
         self,
@@ -95,47 +133,265 @@ class AzureADLS(BaseConnection):
         credential: Any = None,
         name: str = "",
     ) -> None:
-        self.account, self.container, self.path_prefix = account, container, path_prefix
-        self.auth_mode, self.name = auth_mode, name
-        self.key_vault_name, self.secret_name, self.service_credential = (
-            key_vault_name,
-            secret_name,
-            service_credential,
-        )
-        self.client_id, self.tenant_id = client_id, tenant_id
-        self.account_key, self.client_secret, self.sas_token = account_key, client_secret, sas_token
+        """`credential` is an Azure TokenCredential to use instead of one that is looked for, in the modes `key_vault`
+        and `default`. The other arguments are the keys of a project file. Raises `ValueError` with all mistakes, unless
+        `validate` is False."""
+        self.account, self.container, self.path_prefix, self.auth_mode = account, container, path_prefix, auth_mode
+        self.key_vault_name, self.secret_name = key_vault_name or None, secret_name or None
+        self.service_credential, self.credential = service_credential or None, credential
+        self.client_id, self.tenant_id, self.client_secret = client_id or None, tenant_id or None, client_secret
+        self.account_key, self.sas_token = account_key, sas_token
         self.endpoint_suffix = endpoint_suffix or PUBLIC_CLOUD
-        self.credential = credential
+        self.name = name
         self._fetched: str | None = None
         self._fetching = threading.Lock()
-        for secret in (account_key, client_secret, sas_token):
-            if secret:
-                remember(secret)
-        self._validates = validate
+        for secret in self.secrets():
+            remember(secret)
         if validate:
             self.validate()
+            for text in self.odd(os.environ.get("ODIBI_ENV") == "production"):
+                warnings.warn(f"{self!r}: {text}", UserWarning, stacklevel=2)
+
+    # -- checks --------------------------------------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        """Check the settings, without the network. Raises `ConfigError` (a `ValueError`) with all mistakes."""
+        found = list(rules.mistakes(self._settings(), self.name))
+        if found:
+            raise ConfigError(found)
+
+    def _settings(self) -> dict[str, Any]:
+        keys = ("account", "container", "path_prefix", "endpoint_suffix", "auth_mode", *rules.AUTH_KEYS)
+        return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+
+    def odd(self, production: bool) -> Iterator[str]:
+        """Keys and signatures in production, and what will stop working soon."""
+        if production and self.auth_mode in _IN_FILE:
+            yield f"{self.auth_mode} in production: {_IN_FILE[self.auth_mode]}; {_SAFER}"
+        ends = rules.expiry(self.sas_token or "") if self.auth_mode == "sas" else None
+        if ends is not None and ends - datetime.now(UTC) < SOON:
+            yield f"sas_token expires on {ends:%Y-%m-%d %H:%M} UTC; make a new one"
+        if self.auth_mode == "direct_key" and ";accountkey=" in (self.account_key or "").lower():
+            yield "account_key looks like a whole connection string; give only what stands behind AccountKey="
+
+    def unusable(self, engine: str) -> str:
+        """`unity_catalog` has no credential that anything but Spark on Databricks could use."""
+        return self._only_databricks() if self.auth_mode == "unity_catalog" and engine != "spark" else ""
+
+    def _only_databricks(self) -> str:
+        who = f"{self._shown()} has auth_mode unity_catalog"
+        return f"{who}, which works with Spark on Databricks only; elsewhere {_ELSEWHERE}"
+
+    def _shown(self) -> str:
+        return f"connection {self.name!r}" if self.name else f"the connection to account {self.account!r}"
+
+    # -- where ---------------------------------------------------------------------------------------------------------
 
     def get_path(self, relative: str = "") -> str:
         """The URL of `relative`. Raises `PathEscapeError` for `..`, absolute paths and URLs."""
         parts = (check_relative(self.path_prefix), check_relative(relative, self.name))
         inside = "/".join(part for part in parts if part)
-        return f"abfss://{self.container}@{self.account}.dfs.{self.endpoint_suffix}/{inside}".rstrip("/")
+        return f"abfss://{self.container}@{self._host}/{inside}".rstrip("/")
 
-    def storage_options(self) -> Mapping[str, Any]:
-        """The options of `odibi.azure.storage`; fetches the credential where none was received."""
-        if self.auth_mode in ("key_vault", "direct_key"):
-            return {"account_name": self.account, "account_key": self.get_storage_key()}
-        raise NotImplementedError(self.auth_mode)
+    @property
+    def _host(self) -> str:
+        return hadoop.host_of(self.account, self.endpoint_suffix)
+
+    def location(self, relative: str, storage_options: Mapping[str, Any] | None = None) -> Location:
+        """The location with what opens it. Where `storage_options` bring a credential, the connection's own is neither
+        fetched nor part of it."""
+        given = dict(storage_options or {})
+        own = self._named() if self.replaces_access(given) else self.storage_options()
+        return Location(self.get_path(relative), self.get_path(""), self.name, relative, {**own, **given})
+
+    def replaces_access(self, storage_options: Mapping[str, Any]) -> bool:
+        """Whether the options of a read or write bring a credential of their own."""
+        from odibi.azure.storage import CREDENTIALS
+
+        return any(storage_options.get(name) for name in CREDENTIALS)
+
+    # -- with which credential -----------------------------------------------------------------------------------------
+
+    def identity(self) -> Identity | None:
+        """Who asks the vault or the storage account; None where a key, a signature or the cluster itself opens it."""
+        from odibi.azure.identity import Identity
+
+        login = {} if self.endpoint_suffix == PUBLIC_CLOUD else {"authority": cloud_of(self.endpoint_suffix).login}
+        if self.auth_mode == "managed_identity":
+            return Identity("managed_identity", client_id=self.client_id, **login)
+        if self.auth_mode == "service_principal":
+            return Identity(
+                "service_principal", client_id=self.client_id, tenant_id=self.tenant_id,
+                client_secret=self.client_secret, **login,
+            )  # fmt: skip
+        if self.auth_mode not in ("key_vault", "default"):
+            return None
+        if self.credential is not None:
+            return Identity("given", credential=self.credential)
+        return Identity("default", service_credential=self.service_credential, **login)
+
+    def needs(self) -> Need | None:
+        """The secret in the vault, or the identity's token for storage; None where everything is in the settings."""
+        identity = self.identity()
+        if identity is None:
+            return None
+        if self.auth_mode == "key_vault":
+            from odibi.azure.keyvault import Secret
+
+            return Secret(
+                self.key_vault_name or "", self.secret_name or "", identity, cloud_of(self.endpoint_suffix).vault
+            )
+        from odibi.azure.identity import Token
+
+        return Token(identity, STORAGE_SCOPE)
+
+    def receive(self, value: str) -> None:
+        """Take the account key that was fetched, until the next one is. (A token is kept by its credential.)"""
+        if self.auth_mode == "key_vault":
+            key = rules.bare_key(value)
+            remember(value)
+            remember(key)
+            self._fetched = key
 
     def get_storage_key(self, timeout: float = 30.0) -> str:
-        """The account key."""
-        del timeout
-        return self.account_key or ""
+        """The account key; fetched from the vault where that was not done before, within `timeout` seconds.
+
+        Raises `KeyFetchError`, and `UnsupportedError` in a mode without a key.
+        """
+        if self.auth_mode == "direct_key":
+            return rules.bare_key(self.account_key or "")
+        if self.auth_mode != "key_vault":
+            raise UnsupportedError(f"{self._shown()} has auth_mode {self.auth_mode}, which has no account key; "
+                                   "use storage_options()")  # fmt: skip
+        with self._fetching:
+            if self._fetched is None:
+                self.receive(self._fetch(timeout))
+            return str(self._fetched)
+
+    def _fetch(self, timeout: float) -> str:
+        need = self.needs()
+        assert need is not None
+        try:
+            return need.fetch(timeout)
+        except KeyFetchError as error:
+            raise type(error)(f"{self.name or self.account}: {error}") from error
+
+    def storage_options(self) -> Mapping[str, Any]:
+        """The options of `odibi.azure.storage`; fetches the credential where none was received.
+
+        Raises `KeyFetchError`, and `UnsupportedError` in the mode unity_catalog.
+        """
+        return {**self._named(), **self._access()}
+
+    def _named(self) -> dict[str, Any]:
+        suffix = {} if self.endpoint_suffix == PUBLIC_CLOUD else {"endpoint_suffix": self.endpoint_suffix}
+        return {"account_name": self.account, **suffix}
+
+    def _access(self) -> dict[str, Any]:
+        if self.auth_mode in KEY_MODES:
+            return {"account_key": self.get_storage_key()}
+        if self.auth_mode == "sas":
+            return {"sas_token": rules.bare_sas(self.sas_token or "")}
+        if self.auth_mode == "unity_catalog":
+            raise UnsupportedError(self._only_databricks())
+        return {"credential": self._token_credential()}
+
+    def _token_credential(self) -> Any:
+        from odibi.azure.identity import credential_for
+
+        identity = self.identity()
+        if identity is None:
+            raise UnsupportedError(f"Unsupported auth_mode {self.auth_mode!r}")
+        return credential_for(identity)
+
+    # -- for others ----------------------------------------------------------------------------------------------------
+
+    def pandas_storage_options(self) -> dict[str, Any]:
+        """What `pandas.read_csv(path, storage_options=…)` and adlfs take; fetches the credential where none was
+        received.
+
+        Raises `KeyFetchError`, and `UnsupportedError` in the mode unity_catalog.
+        """
+        options = {"account_name": self.account, **self._access()}
+        if "credential" in options:
+            from odibi.azure.for_adlfs import AsyncCredential
+
+            options["credential"] = AsyncCredential(options["credential"])
+        if self.endpoint_suffix != PUBLIC_CLOUD:
+            options["account_host"] = f"{self.account}.blob.{self.endpoint_suffix}"
+        return options
+
+    def spark_settings(self) -> Mapping[str, str]:
+        """Hadoop's settings for this account; empty in the mode unity_catalog, where the cluster has access itself.
+
+        Raises `KeyFetchError`, and `UnsupportedError` in the mode default.
+        """
+        settings = _SPARK.get(self.auth_mode)
+        if settings is None:
+            raise UnsupportedError(
+                f"{self._shown()} has auth_mode {self.auth_mode}, whose credentials the Azure SDK for Python finds and "
+                f"Spark does not know; use unity_catalog on Databricks, elsewhere key_vault or managed_identity"
+            )
+        return settings(self)
+
+    def configure_spark(self, spark: Any) -> None:
+        """Give a Spark session access to this account."""
+        for name, value in self.spark_settings().items():
+            spark.conf.set(name, value)
 
     def secrets(self) -> frozenset[str]:
         """The secrets that this connection knows."""
-        known = (self.account_key, self.client_secret, self.sas_token, self._fetched)
+        sas = self.sas_token or ""
+        known = (self.account_key, rules.bare_key(self.account_key or ""), self.client_secret, self._fetched,
+                 sas, rules.bare_sas(sas), rules.sas_parts(sas).get("sig"))  # fmt: skip
         return frozenset(secret for secret in known if secret)
+
+    def describe(self) -> dict[str, str]:
+        """Mode, account, container, vault and the name of the secret; never a secret."""
+        facts = {
+            "type": self.type_name,
+            "root": self.get_path(""),
+            "auth_mode": self.auth_mode,
+            "account": self.account,
+            "container": self.container,
+            **{
+                key: getattr(self, key)
+                for key in rules.KEYS_OF_MODE.get(self.auth_mode, ())
+                if key not in rules.SECRET_KEYS
+            },
+        }
+        return {key: str(value) for key, value in facts.items() if value}
+
+    def diagnose(self, timeout: float = 30.0, writes: bool = False) -> Iterator[Diagnosis]:
+        """What `doctor` tells of reaching the container; see `odibi.azure.diagnose`."""
+        from odibi.azure.diagnose import diagnose
+
+        return diagnose(self, timeout, writes)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.account!r}, {self.container!r}, auth_mode={self.auth_mode!r})"
+
+
+def _key_for_spark(lake: AzureADLS) -> dict[str, str]:
+    return hadoop.account_key(lake._host, lake.get_storage_key())
+
+
+def _sas_for_spark(lake: AzureADLS) -> dict[str, str]:
+    return hadoop.shared_access_signature(lake._host, lake.container, rules.bare_sas(lake.sas_token or ""))
+
+
+def _principal_for_spark(lake: AzureADLS) -> dict[str, str]:
+    login = cloud_of(lake.endpoint_suffix).login
+    return hadoop.service_principal(
+        lake._host, lake.tenant_id or "", lake.client_id or "", lake.client_secret or "", login
+    )
+
+
+_SPARK: Mapping[str, Callable[[AzureADLS], Mapping[str, str]]] = {
+    "key_vault": _key_for_spark,
+    "direct_key": _key_for_spark,
+    "managed_identity": lambda lake: hadoop.managed_identity(lake._host, lake.client_id),
+    "service_principal": _principal_for_spark,
+    "sas": _sas_for_spark,
+    "unity_catalog": lambda lake: {},
+}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from odibi.errors import PathEscapeError
+from odibi.errors import PathEscapeError, Problem
 from odibi.model import Model
 
 
@@ -95,6 +95,13 @@ class BaseConnection(ABC):
         del defaults
         return settings
 
+    @classmethod
+    def mistakes(cls, settings: Mapping[str, Any], name: str = "") -> Iterator[Problem]:
+        """What is wrong with the settings of connection `name` beyond their names and types; `key` says where. They may
+        still be wrong in every way here: all mistakes of a file are told at once."""
+        del settings, name
+        yield from ()
+
     @abstractmethod
     def get_path(self, relative: str) -> str:
         """The full path or URL of `relative`. Raises `PathEscapeError` when it would leave the connection."""
@@ -106,6 +113,12 @@ class BaseConnection(ABC):
         """What is no mistake and yet worth a warning, as `what; what would be right`."""
         del production
         yield from ()
+
+    def unusable(self, engine: str) -> str:
+        """Why the engine of this name can not reach the data, as `what; what would be right`; empty where it can.
+        Stories are written by none: their engine is `""`."""
+        del engine
+        return ""
 
     def needs(self) -> Need | None:
         """The credential that must be fetched before the data can be reached, None where there is none."""
@@ -123,6 +136,12 @@ class BaseConnection(ABC):
         credential where none was received."""
         return {}
 
+    def replaces_access(self, storage_options: Mapping[str, Any]) -> bool:
+        """Whether the user's own options of a read or write bring a credential, so that this connection's is not
+        needed."""
+        del storage_options
+        return False
+
     def secrets(self) -> frozenset[str]:
         """Secret values this connection knows, to be scrubbed wherever text leaves the process."""
         return frozenset()
@@ -133,9 +152,10 @@ class BaseConnection(ABC):
         options = {**self.storage_options(), **(storage_options or {})}
         return Location(self.get_path(relative), self.get_path(""), self.name, relative, options)
 
-    def diagnose(self, timeout: float = 30.0) -> Iterator[Diagnosis]:
-        """What `doctor` tells of reaching this connection, step by step as it is found out; never a secret."""
-        del timeout
+    def diagnose(self, timeout: float = 30.0, writes: bool = False) -> Iterator[Diagnosis]:
+        """What `doctor` tells of reaching this connection, step by step as it is found out; never a secret. Each step
+        ends within `timeout` seconds. Only where the project `writes` there may something be written, and deleted."""
+        del timeout, writes
         yield from ()
 
     def describe(self) -> dict[str, str]:

@@ -32,7 +32,7 @@ def resolve_ends(draft: Draft, scope: Scope) -> None:
 
 def _source(config: ReadConfig, path: Path, scope: Scope) -> Source | None:
     report = scope.report
-    connection = scope.connection((*path, "connection"), config.connection)
+    connection = _usable((*path, "connection"), config.connection, scope)
     place = _place(config, path, connection, report)
     format = _format(config, path, report)
     options = _options(config.options, format, "read", path, report)
@@ -44,7 +44,7 @@ def _source(config: ReadConfig, path: Path, scope: Scope) -> Source | None:
 
 def _target(config: WriteConfig, path: Path, scope: Scope) -> Target | None:
     report = scope.report
-    connection = scope.connection((*path, "connection"), config.connection)
+    connection = _usable((*path, "connection"), config.connection, scope)
     place = _place(config, path, connection, report)
     format = _format(config, path, report)
     options = _options(config.options, format, "write", path, report)
@@ -62,6 +62,17 @@ def _target(config: WriteConfig, path: Path, scope: Scope) -> Target | None:
 
 
 # -- where -------------------------------------------------------------------------------------------------------------
+
+
+def _usable(path: Path, name: str, scope: Scope) -> BaseConnection | None:
+    """The named connection, where the engine that runs the file can reach it; else None, and a mistake is told."""
+    connection = scope.connection(path, name)
+    refusal = connection.unusable(scope.engine_name) if connection is not None and scope.engine_name else ""
+    if refusal:
+        message, _, hint = refusal.partition("; ")
+        scope.report.add(path, message, hint)
+        return None
+    return connection
 
 
 def _place(
