@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from odibi.connections.base import check_relative
 from odibi.errors import PathEscapeError, Position, Problem, suggest
+from odibi.location import check_relative
 
 DEFAULT_MODE = "key_vault"
 PUBLIC_CLOUD = "core.windows.net"
