@@ -6,26 +6,27 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.metadata
-import os
 import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from odibi.cli import surroundings
 from odibi.cli.failures import FAILED, as_data, message_of
+from odibi.cli.findings import Check, Finding, lines_of, together, without_repeats
 from odibi.cli.options import add_file, project_file
-from odibi.cli.text import indent, near, printable
+from odibi.cli.text import near
 from odibi.cli.ui import UI
+from odibi.connections.base import BaseConnection
 from odibi.errors import OdibiError, install_command
 
 if TYPE_CHECKING:
-    from odibi.connections.base import BaseConnection
+    from odibi.connections.base import Diagnosis
     from odibi.project import Project
 
 LIBRARIES = {
@@ -51,22 +52,11 @@ EXTRAS = {
     "spark": ("delta-spark", "pyspark"),
 }
 """Extra to its distributions."""
+STEP_SECONDS = 15.0
+"""How long one step of reaching a connection may take: a login by a slow `az` takes half of it."""
+CONNECTION_SECONDS = 60.0
 LOW_SPACE = 1_000_000_000
 NO_SPACE = 100_000_000
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found. `status` is ok, info (worth knowing) or red (something will fail)."""
-
-    name: str
-    status: str
-    text: str
-    hint: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-Check = Callable[[], Iterator[Finding]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,23 +67,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, ui: UI) -> int:
     """Make all checks; 1 when something is red."""
     findings: list[Finding] = []
-    for check in chain(CHECKS, _file_checks(args) if args.file or args.config else ()):
-        for finding in _guarded(check):
-            findings.append(finding)
-            if not ui.json and not (ui.quiet and finding.status != "red"):
-                ui.data(_line(finding, ui))
+    said: dict[tuple[str, str, str], str] = {}
+    for finding in _findings(args, ui):
+        findings.append(finding)
+        if not ui.json and not (ui.quiet and finding.status != "red"):
+            ui.data("\n".join(lines_of(without_repeats(finding, said), ui)))
     red = sum(finding.status == "red" for finding in findings)
     if ui.json:
-        ui.dump(
-            {
-                "status": "red" if red else "ok",
-                "exit_code": FAILED if red else 0,
-                "checks": [asdict(f) for f in findings],
-            }
-        )
+        ui.dump({"status": "red" if red else "ok", "exit_code": FAILED if red else 0, "checks": _plain(findings)})
     elif red:
         ui.error(f"\n{red} of {len(findings)} checks are red")
     return FAILED if red else 0
+
+
+def _findings(args: argparse.Namespace, ui: UI) -> Iterator[Finding]:
+    for check in CHECKS:
+        yield from _guarded(check)
+    if args.file or args.config:
+        yield from _file_findings(args, ui)
+
+
+def _plain(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings as data; steps only where there are some."""
+    return [{key: value for key, value in asdict(finding).items() if key not in ("steps", "seconds") or value}
+            for finding in findings]  # fmt: skip
 
 
 def _guarded(check: Check) -> Iterator[Finding]:
@@ -102,12 +99,6 @@ def _guarded(check: Check) -> Iterator[Finding]:
     except Exception as error:  # noqa: BLE001 - what breaks a check is what doctor is there to show
         name = getattr(getattr(check, "func", check), "__name__", "check").strip("_")
         yield Finding(name, "red", f"the check itself failed: {type(error).__name__}: {message_of(error)}")
-
-
-def _line(finding: Finding, ui: UI) -> str:
-    mark = {"ok": ui.marks.completed, "red": ui.marks.failed}.get(finding.status, ui.marks.skipped)
-    text = printable(f"{mark} {finding.name}: {finding.text}")
-    return f"{text}\n{indent(printable(finding.hint), '  ')}" if finding.hint else text
 
 
 # -- the installation --------------------------------------------------------------------------------------------------
@@ -164,12 +155,6 @@ def _version(distribution: str) -> str | None:
 # -- the environment ---------------------------------------------------------------------------------------------------
 
 
-def _databricks() -> Iterator[Finding]:
-    version = os.environ.get("DATABRICKS_RUNTIME_VERSION")
-    text = f"yes, runtime {version}" if version else "no"
-    yield Finding("databricks", "info", text, facts={"runtime_version": version})
-
-
 def _temporary_space() -> Iterator[Finding]:
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
@@ -183,24 +168,44 @@ def _temporary_space() -> Iterator[Finding]:
     yield Finding("temporary folder", status, text, hint, {"path": folder, "free_bytes": free})
 
 
-CHECKS: tuple[Check, ...] = (_python, _libraries, _extras, _databricks, _temporary_space)
+def _azurite() -> Iterator[Finding]:
+    """The offline Azure, where it is installed."""
+    from odibi.testing.azure.install import VERSION, azurite_main
+
+    main = azurite_main()
+    if main is not None:
+        node = shutil.which("node")
+        text = f"Azurite {VERSION}" if node else f"Azurite {VERSION}, but there is no Node.js to run it"
+        hint = "" if node else "install Node.js 20 or newer; it must be found as `node`"
+        yield Finding("sandbox", "ok" if node else "info", text, hint, {"azurite": str(main), "node": node})
+
+
+CHECKS: tuple[Check, ...] = (
+    _python, _libraries, _extras, _azurite, surroundings.databricks, surroundings.azure_variables,
+    surroundings.network, _temporary_space,
+)  # fmt: skip
 
 
 # -- a project file ----------------------------------------------------------------------------------------------------
 
 
-def _file_checks(args: argparse.Namespace) -> Iterator[Check]:
+def _file_findings(args: argparse.Namespace, ui: UI) -> Iterator[Finding]:
     """The checks of a file; those behind a mistake in it can not be made."""
     loaded: list[Project] = []
 
     def project_file() -> Iterator[Finding]:
         yield from _load(args, loaded)
 
-    yield project_file
+    yield from _guarded(project_file)
     for project in loaded:
-        for connection in project.connections.values():
-            yield partial(_connection, connection, project)
-        yield partial(_stories, project)
+        connections = project.connections.values()
+        far = sum(getattr(type(each), "diagnose", None) is not BaseConnection.diagnose for each in connections)
+        if far:
+            ui.say(f"checking {far} connections …" if far > 1 else "checking 1 connection …")
+        checks = [(f"connection {each.name}", partial(_guarded, partial(_connection, each, project)))
+                  for each in connections]  # fmt: skip
+        yield from together(checks, CONNECTION_SECONDS)
+        yield from _guarded(partial(_stories, project))
 
 
 def _load(args: argparse.Namespace, loaded: list[Project]) -> Iterator[Finding]:
@@ -225,18 +230,38 @@ def _connection(connection: BaseConnection, project: Project) -> Iterator[Findin
     name = f"connection {connection.name}"
     try:
         about = connection.describe()
+        reads, writes = _used_for(connection, project)
+        steps = tuple(_step(found) for found in connection.diagnose(STEP_SECONDS, writes))
+        if steps:
+            yield Finding(name, _worst(steps), _about(about), facts=dict(about), steps=steps)
+            return
         root = connection.location("")
     except (OdibiError, ValueError, OSError) as error:
         yield Finding(name, "red", message_of(error))
         return
-    facts: dict[str, Any] = dict(about)
-    text = ", ".join(f"{key} {value}" for key, value in about.items() if key != "root")
-    text = f"{text}: {about.get('root', root.uri)}"
     if root.local_path is not None:
-        status, more, hint = _folder(root.local_path, *_used_for(connection, project))
+        status, more, hint = _folder(root.local_path, reads, writes)
     else:
         status, more, hint = _remote(connection)
-    yield Finding(name, status, f"{text}, {more}", hint, {**facts, "state": more})
+    yield Finding(name, status, f"{_about(about)}: {more}", hint, {**about, "state": more})
+
+
+def _about(about: Mapping[str, str]) -> str:
+    """What a connection is: its type and place, and what else there is to know without saying anything twice."""
+    root = about.get("root", "")
+    more = ", ".join(f"{key} {value}" for key, value in about.items()
+                     if key not in ("type", "root") and value not in root)  # fmt: skip
+    return f"{about.get('type', '')} {root}" + (f"\n{more}" if more else "")
+
+
+def _step(found: Diagnosis) -> Finding:
+    return Finding(found.step, found.status, found.text, found.hint, dict(found.facts), found.seconds)
+
+
+def _worst(steps: Sequence[Finding]) -> str:
+    """The status of a whole: red where a step is, else ok where one is."""
+    found = {step.status for step in steps}
+    return next(status for status in ("red", "ok", "info") if status in found)
 
 
 def _used_for(connection: BaseConnection, project: Project) -> tuple[bool, bool]:

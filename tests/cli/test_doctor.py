@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 
 from odibi.cli import doctor
 from odibi.cli.doctor import EXTRAS, LIBRARIES, Finding
+from odibi.cli.findings import lines_of, together, without_repeats
+from odibi.cli.ui import UI
 
 Odibi = Callable[..., Any]
 
@@ -45,7 +49,55 @@ def test_databricks(odibi: Odibi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION", raising=False)
     assert by_name(odibi("doctor", "--json"))["databricks"]["text"] == "no"
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "16.4")
-    assert by_name(odibi("doctor", "--json"))["databricks"]["facts"] == {"runtime_version": "16.4"}
+    assert by_name(odibi("doctor", "--json"))["databricks"]["facts"]["runtime_version"] == "16.4"
+
+
+def test_a_runtime_that_is_too_old_is_red(odibi: Odibi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "15.4")
+    called = odibi("doctor")
+    assert called.code == 1
+    assert "✗ databricks: Databricks Runtime 15.4 is not supported" in called.out
+
+
+def test_serverless_says_what_spark_does_not_take_there(odibi: Odibi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "client.4.2")
+    monkeypatch.setenv("DATABRICKS_DEFAULT_SERVICE_CREDENTIAL_NAME", "kv-reader")
+    found = by_name(odibi("doctor", "--json"))["databricks"]
+    assert found["facts"] == {
+        "runtime_version": "client.4.2",
+        "access_mode": "serverless",
+        "default_service_credential": "kv-reader",
+    }
+    assert "unity_catalog" in found["hint"]
+
+
+def test_variables_that_look_as_if_they_counted(odibi: Odibi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "DefaultEndpointsProtocol=https;AccountKey=geheim==")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "streng-geheim")
+    monkeypatch.setenv("AZURE_CLIENT_ID", "33333333-3333-3333-3333-333333333333")
+    monkeypatch.delenv("AZURE_TENANT_ID", raising=False)
+    for called in (odibi("doctor", "--json"), odibi("doctor")):
+        assert "geheim" not in called.out + called.err
+        assert "AZURE_STORAGE_CONNECTION_STRING: set and not used" in called.out
+        assert "a service principal needs AZURE_TENANT_ID too" in called.out
+        assert "AZURE_CLIENT_ID=33333333" in called.out
+
+
+def test_proxies_are_shown_without_their_password(odibi: Odibi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:geheim@proxy:8080")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
+    called = odibi("doctor")
+    assert "HTTPS_PROXY=http://proxy:8080" in called.out
+    assert "geheim" not in called.out
+    assert "REQUESTS_CA_BUNDLE names a file that is not there" in called.out
+
+
+def test_one_half_of_the_certificates(odibi: Odibi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    hint = by_name(odibi("doctor", "--json"))["certificates"]["hint"]
+    assert hint.endswith("set SSL_CERT_FILE to the same file for reading and writing")
 
 
 def test_connections_are_looked_at_and_nothing_is_left(odibi: Odibi, project: Path) -> None:
@@ -63,7 +115,7 @@ def test_a_folder_that_is_only_read_must_be_there(odibi: Odibi, project: Path) -
     called = odibi("doctor", project)
     assert called.code == 1
     assert "✗ connection source" in called.out
-    assert "is not there" in called.out
+    assert "is not there" in " ".join(called.out.split())
     assert "1 of" in called.err
 
 
@@ -110,3 +162,61 @@ def test_missing_and_broken_libraries(odibi: Odibi, monkeypatch: pytest.MonkeyPa
     assert checks["no-such-library"]["status"] == "red"
     assert checks["no-such-library"]["hint"] == "install it with: pip install no-such-library"
     assert "half installed" in checks["duckdb"]["text"]
+
+
+# -- connections that wait for a network -------------------------------------------------------------------------------
+
+
+def told(*findings: Finding) -> str:
+    said: dict[tuple[str, str, str], str] = {}
+    return "\n".join(line for each in findings for line in lines_of(without_repeats(each, said), UI()))
+
+
+def test_checks_are_made_together_and_told_in_order() -> None:
+    meet = threading.Barrier(3)
+
+    def check(name: str) -> Iterator[Finding]:
+        meet.wait(timeout=10)  # passes only when all three are at work
+        yield Finding(name, "ok", "fine")
+
+    checks = [(name, partial(check, name)) for name in ("c", "a", "b")]
+    assert [finding.name for finding in together(checks, limit=20)] == ["c", "a", "b"]
+
+
+def test_a_check_that_hangs_does_not_stop_the_others() -> None:
+    end = threading.Event()
+
+    def hangs() -> Iterator[Finding]:
+        yield Finding("first", "ok", "fine")
+        end.wait(30)
+
+    def quick() -> Iterator[Finding]:
+        yield Finding("second", "ok", "fine")
+
+    found = list(together([("connection slow", hangs), ("connection quick", quick)], limit=0.2))
+    end.set()
+    assert [(finding.name, finding.status) for finding in found] == [
+        ("first", "ok"),
+        ("connection slow", "red"),
+        ("second", "ok"),
+    ]
+
+
+def test_long_lines_are_wrapped_and_commands_are_not() -> None:
+    command = "az role assignment create --role 'Key Vault Secrets User' --scope /subscriptions/" + "x" * 90
+    text = told(Finding("a", "red", "word " * 40, f"{'hint ' * 40}\n{command}"))
+    assert all(len(line) <= 100 or "az role" in line for line in text.splitlines())
+    assert f"  {command}" in text.splitlines()
+
+
+def test_what_was_said_at_length_is_not_said_again() -> None:
+    step = Finding("identity", "red", "none of 2 credentials gave a token:\nA: no\nB: no", "log in")
+    other = Finding("identity", "ok", "other")
+    text = told(
+        *(
+            Finding(f"connection {name}", "red", "lake", steps=(each,))
+            for name, each in zip("abc", (step, step, other), strict=True)
+        )
+    )
+    assert text.count("A: no") == text.count("log in") == 1
+    assert "identity: none of 2 credentials gave a token: see connection a" in text

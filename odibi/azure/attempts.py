@@ -1,0 +1,93 @@
+"""Which credential of a chain gave a token, and why the ones before it did not."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+MAX_OUTCOME = 300
+
+
+@dataclass
+class Attempt:
+    """One credential that was asked. `outcome` is empty where it gave a token; `seconds` is None while it is asked."""
+
+    credential: str
+    outcome: str = "did not answer"
+    seconds: float | None = None
+
+    @property
+    def won(self) -> bool:
+        """Whether it gave the token."""
+        return not self.outcome
+
+
+class Observed:
+    """A credential that writes down how it fared."""
+
+    def __init__(self, credential: Any, attempts: list[Attempt]) -> None:
+        self._observed, self._attempts = credential, attempts
+        self._credential_name = getattr(credential, "_credential_name", type(credential).__name__)
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        """As the credential's own."""
+        attempt = Attempt(self._credential_name)
+        self._attempts.append(attempt)
+        began = time.monotonic()
+        try:
+            token = self._observed.get_token(*scopes, **options)
+        except Exception as error:
+            attempt.outcome = in_short(str(getattr(error, "message", error)))
+            raise
+        else:
+            attempt.outcome = ""
+            return token
+        finally:
+            attempt.seconds = time.monotonic() - began
+
+
+def observed(credential: Any, attempts: list[Attempt]) -> Any:
+    """The credential, which notes in `attempts` whom it asked: its members, where it is a chain that nobody shares."""
+    members = getattr(credential, "credentials", None)
+    if not isinstance(members, (tuple, list)) or not members:
+        return Observed(credential, attempts)
+    credential.credentials = tuple(Observed(member, attempts) for member in members)
+    return credential
+
+
+def in_short(text: str) -> str:
+    """What an SDK says in pages, on one line: without where to read on, and without its own name.
+
+    >>> in_short("XCredential authentication unavailable. Variables are missing.\\nVisit https://aka.ms/x for more.")
+    'Variables are missing'
+    """
+    sentences = [" ".join(part.split()) for part in re.split(r"(?<=\.)\s+|\n", text) if part.strip()]
+    told = " ".join([each for each in sentences if "https://" not in each] or sentences)
+    told = re.sub(r"^\w+ (?:authentication )?unavailable[.,]\s*(?=\S)", "", told)
+    return told.rstrip(". ") if len(told) <= MAX_OUTCOME else told[: MAX_OUTCOME - 1].rstrip() + "…"
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What `call` gives or raises. Raises `TimeoutError` after `seconds`; its thread, a daemon, is then left behind."""
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            done.append(call())
+        except BaseException as error:  # noqa: BLE001 - raised below, in the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=work, daemon=True, name="odibi-doctor")
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not done:
+        raise TimeoutError(f"no answer in {seconds:.0f} s")
+    return done[0]
