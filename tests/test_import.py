@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import odibi
 
-HEAVY = {
-    "adlfs",
-    "azure",
+AZURE = {"adlfs", "aiohttp", "azure", "cryptography", "msal", "obstore", "requests", "trustme"}
+HEAVY = AZURE | {
     "deltalake",
     "duckdb",
     "fastavro",
@@ -39,11 +40,32 @@ PUBLIC = {
 }
 
 
-def loaded_by(code: str) -> set[str]:
-    """Top-level names of the modules that a fresh interpreter has loaded after `code`."""
-    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    return set(json.loads(done.stdout))
+LOCAL_RUN = """
+from odibi.__main__ import main
+from pathlib import Path
+Path("data").mkdir()
+Path("data/sales.csv").write_text("id,amount\\n1,2\\n")
+Path("config.yaml").write_text('''
+connections: {data: {type: local, base_path: data}}
+pipelines:
+  - pipeline: p
+    nodes:
+      - {name: sales, read: {connection: data, path: sales.csv}, write: {connection: data, path: sales}}
+''')
+assert main(["run", "config.yaml", "--quiet"]) == 0
+"""
+
+
+def loaded_by(code: str, cwd: Path | None = None) -> set[str]:
+    """Modules that a fresh interpreter has loaded after `code`: their top-level names, and those of odibi in full."""
+    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(odibi.__file__).parents[1])}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=60, cwd=cwd, env=environment, encoding="utf-8"
+    )
+    names = set(json.loads(done.stdout.splitlines()[-1]))
+    return {name.partition(".")[0] for name in names} | {name for name in names if name.startswith("odibi.")}
 
 
 def test_import_is_light() -> None:
@@ -52,6 +74,17 @@ def test_import_is_light() -> None:
 
 def test_version_and_error_are_light_too() -> None:
     assert not loaded_by("import odibi, odibi.errors, odibi.registry, odibi.graph; odibi.__version__") & HEAVY
+
+
+def test_a_local_run_imports_nothing_of_azure(tmp_path: Path) -> None:
+    loaded = loaded_by(LOCAL_RUN, tmp_path)
+    assert "duckdb" in loaded
+    assert not loaded & AZURE
+    assert not {name for name in loaded if name.startswith(("odibi.azure", "odibi.connections.azure"))}
+
+
+def test_the_version_is_told_without_anything_heavy() -> None:
+    assert not loaded_by("from odibi.__main__ import main\nmain(['--version'])") & HEAVY
 
 
 def test_the_list_of_public_names_is_complete() -> None:
