@@ -201,6 +201,11 @@ class Session:
         """A name that nothing in this database has."""
         return f"__odibi_{prefix}_{next(self._numbers)}"
 
+    @property
+    def interrupted(self) -> bool:
+        """True once `interrupt` was called: what takes long outside the database ends too."""
+        return self._interrupted
+
     def interrupt(self) -> None:
         """Stop every running query and refuse new ones."""
         with self._lock:

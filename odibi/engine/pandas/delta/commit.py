@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odibi.connections.base import Location
 from odibi.engine.base import Target
+from odibi.engine.pandas.delta import objects
+from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.schema import merged_json, schema_json
 from odibi.engine.pandas.delta.stats import INDEXED_COLUMNS, WrittenFile, add_stats, iso_time
 from odibi.engine.pandas.delta.table import (
-    LOG,
     Table,
     explained,
-    open_table,
+    plain_text,
+    renewed,
     storage_options,
     table_uri,
     unsupported_features,
 )
 from odibi.engine.pandas.session import DuckFrame, Session
-from odibi.errors import DataError, OdibiError
+from odibi.errors import AccessError, DataError, OdibiError
+from odibi.secrets import scrub_data
 from odibi.types import Column
 
 if TYPE_CHECKING:
@@ -37,26 +42,39 @@ NOT_WRITABLE = frozenset(
 """Features that delta-rs refuses only after it wrote the files."""
 
 
+CHECKPOINT_INTERVAL = 100
+"""Delta-rs's default of `delta.checkpointInterval`."""
+
+
+class UnknownOutcome(AccessError):
+    """The connection was lost during a commit, and with it the way to see whether it went through."""
+
+
 class Conflict(OdibiError):
     """Another writer changed the table meanwhile and this commit is not in the log: plan again."""
 
 
-def commit_files(target: Target, plan: Plan, files: Sequence[WrittenFile], txn: str) -> int:
-    """Commit Parquet files that are in the table's folder; gives the version. Raises `Conflict`."""
+def commit_files(target: Target, plan: Plan, files: Sequence[WrittenFile], txn: str, root: Path) -> int:
+    """Commit Parquet files that are in the table's folder, as they are below `root`; gives the version.
+
+    Raises `Conflict`, `UnknownOutcome`.
+    """
     location = target.location()
-    adds = _add_actions(location, plan, files)
-    with explained(location):
+    adds = _add_actions(root, plan, files)
+    with explained(location, "write"):
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         try:
-            _send(target, plan, adds, _properties(target, txn, files, plan))
-        except (CommitFailedError, DeltaError) as error:
-            found = find_commit(location, txn, plan.table)
+            known = _send(target, plan, adds, _properties(target, txn, files, plan))
+        except (CommitFailedError, DeltaError, OSError) as error:
+            found = _outcome(location, txn, plan.table, error)
             if found is not None:
                 return found
             if not isinstance(error, CommitFailedError) and "already exists" not in str(error):
                 raise
             raise Conflict from error
+    if location.local_path is None and known is not None:
+        return known  # there delta-rs may not retry: the commit is this version, or there was an error
     found = find_commit(location, txn, plan.table)
     if found is None:
         raise DataError(
@@ -65,7 +83,22 @@ def commit_files(target: Target, plan: Plan, files: Sequence[WrittenFile], txn: 
     return found
 
 
-def _send(target: Target, plan: Plan, adds: list[Any], properties: Any) -> None:
+def _outcome(location: Location, txn: str, table: Table | None, error: BaseException) -> int | None:
+    """The version of a commit that ended with an error; None where the log shows that it is absent."""
+    try:
+        return find_commit(location, txn, table)
+    except Exception as lost:
+        if location.local_path is not None:
+            raise
+        raise UnknownOutcome(
+            f"{location.display}: the commit ended with an error ({plain_text(error)}), and the log could not be read "
+            f"to see whether it went through ({plain_text(lost)}); look at the table's history before you repeat the "
+            "write"
+        ) from None  # no cause: what may pass with the next try must not be tried again
+
+
+def _send(target: Target, plan: Plan, adds: list[Any], properties: Any) -> int | None:
+    """Commit; gives the version where it is certain if delta-rs did not retry."""
     from deltalake import Schema
     from deltalake.transaction import create_table_with_add_actions
 
@@ -77,18 +110,33 @@ def _send(target: Target, plan: Plan, adds: list[Any], properties: Any) -> None:
             table_uri(location), Schema.from_json(schema_json(columns)), adds, mode="error", partition_by=by,
             storage_options=options, commit_properties=properties,
         )  # fmt: skip
-    elif plan.mode == "append":
-        schema = Schema.from_json(table.schema)
-        table.delta.create_write_transaction(adds, "append", schema, partition_by=by, commit_properties=properties)
-    elif _needs_new_table(table, plan):
+        return 0
+    if plan.mode == "overwrite" and _needs_new_table(table, plan):
         create_table_with_add_actions(
             table_uri(location), Schema.from_json(merged_json(table.schema, columns)), adds, mode="overwrite",
             partition_by=by, name=table.metadata.name, description=table.metadata.description,
             configuration=table.configuration, storage_options=options, commit_properties=properties,
         )  # fmt: skip
-    else:
-        schema = Schema.from_json(merged_json(table.schema, columns))
-        table.delta.create_write_transaction(adds, "overwrite", schema, partition_by=by, commit_properties=properties)
+        return None
+    append = plan.mode == "append"
+    schema = Schema.from_json(table.schema if append else merged_json(table.schema, columns))
+    renewed(table).delta.create_write_transaction(
+        adds, "append" if append else "overwrite", schema, partition_by=by, commit_properties=properties,
+        post_commithook_properties=_after(table),
+    )  # fmt: skip
+    return table.version + 1
+
+
+def _after(table: Table) -> Any:
+    """What delta-rs does after a commit. Behind a URL it would list the whole log each time, to find entries that are
+    too old: there once for each checkpoint is enough."""
+    if table.location.local_path is not None:
+        return None
+    from deltalake import PostCommitHookProperties
+
+    text = table.configuration.get("delta.checkpointInterval", "")
+    interval = int(text) if re.fullmatch(r"[1-9]\d*", text) else CHECKPOINT_INTERVAL
+    return PostCommitHookProperties(cleanup_expired_logs=None if (table.version + 1) % interval == 0 else False)
 
 
 def _needs_new_table(table: Table, plan: Plan) -> bool:
@@ -102,23 +150,27 @@ def _is_ntz(column: Column) -> bool:
 
 
 def _properties(target: Target, txn: str, files: Sequence[WrittenFile] | None, plan: Plan) -> Any:
-    """What the commit says of itself. delta-rs may not retry an overwrite: a commit that came between must be seen."""
+    """What the commit says of itself. delta-rs may not retry an overwrite: a commit that came between must be seen.
+
+    Behind a URL it may not retry at all: a request whose answer was lost is sent again and meets its own commit, which
+    delta-rs takes for another writer's. Whoever looks for the transaction's id sees whose it is.
+    """
     from deltalake import CommitProperties
 
     said: dict[str, Any] = {TXN: txn}
     if target.metadata:
-        said["userMetadata"] = json.dumps(dict(target.metadata), ensure_ascii=False)
+        said["userMetadata"] = json.dumps(scrub_data(target.metadata), ensure_ascii=False)
     if files is not None:
         said["operationMetrics"] = {
             "numFiles": len(files),
             "numOutputRows": sum(file.rows for file in files),
             "numOutputBytes": sum(file.size for file in files),
         }
-    retries = None if plan.mode == "append" else 0
+    retries = None if plan.mode == "append" and target.location().local_path is not None else 0
     return CommitProperties(custom_metadata=said, max_commit_retries=retries)
 
 
-def _add_actions(location: Location, plan: Plan, files: Sequence[WrittenFile]) -> list[Any]:
+def _add_actions(root: Path, plan: Plan, files: Sequence[WrittenFile]) -> list[Any]:
     from deltalake.transaction import AddAction
 
     now = int(time.time() * 1000)
@@ -127,7 +179,7 @@ def _add_actions(location: Location, plan: Plan, files: Sequence[WrittenFile]) -
     data = [column for column in plan.cast.columns if column.name.lower() not in keys]
     limit = _indexed_columns(plan.table)
     return [
-        AddAction(_relative(location, file), file.size, _values(file, parts), now, True, add_stats(file, data, limit))
+        AddAction(_relative(root, file), file.size, _values(file, parts), now, True, add_stats(file, data, limit))
         for file in files
     ]
 
@@ -137,8 +189,8 @@ def _indexed_columns(table: Table | None) -> int:
     return int(text) if re.fullmatch(r"-?\d+", text) else INDEXED_COLUMNS
 
 
-def _relative(location: Location, file: WrittenFile) -> str:
-    return Path(file.path).relative_to(location.uri).as_posix()
+def _relative(root: Path, file: WrittenFile) -> str:
+    return Path(file.path).relative_to(root).as_posix()
 
 
 def _values(file: WrittenFile, parts: Sequence[Column]) -> dict[str, str | None]:
@@ -166,25 +218,50 @@ def find_commit(location: Location, txn: str, table: Table | None) -> int | None
     """The version that a transaction committed, None where the log does not have it."""
     first = 0 if table is None else table.version + 1
     if location.local_path is not None:
-        return _find_local(Path(location.uri) / LOG, txn, first)
-    for commit in open_table(location).delta.history():
-        if commit["version"] < first:
-            break
-        if commit.get(TXN) == txn:
-            return int(commit["version"])
-    return None
-
-
-def _find_local(log: Path, txn: str, first: int) -> int | None:
+        read: Callable[[int], str | None] = partial(_local_text, Path(location.uri) / LOG)
+    else:
+        read = partial(objects.commit_text, location)
     version = first
-    while True:
-        try:
-            text = (log / f"{version:020}.json").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
+    while (text := read(version)) is not None:
         if f'"{TXN}":"{txn}"' in text:
             return version
         version += 1
+    return None
+
+
+def _local_text(log: Path, version: int) -> str | None:
+    try:
+        return (log / f"{version:020}.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def uploaded(
+    session: Session, location: Location, table: Table | None, files: Sequence[WrittenFile], txn: str, root: Path
+) -> Iterator[None]:
+    """Upload files for a commit in the body. After an error they are deleted, unless the commit is in the log or may
+    be; what is left then, vacuum deletes."""
+    paths = [_relative(root, file) for file in files]
+    try:
+        objects.upload(location, root, paths, lambda: session.interrupted)
+    except BaseException:
+        _withdraw(location, paths)
+        raise
+    try:
+        yield
+    except UnknownOutcome:
+        raise
+    except BaseException:
+        with suppress(OdibiError):
+            if find_commit(location, txn, table) is None:
+                _withdraw(location, paths)
+        raise
+
+
+def _withdraw(location: Location, paths: Sequence[str]) -> None:
+    with suppress(OdibiError):  # the store may be out of reach, or the right to delete missing
+        objects.delete(location, paths)
 
 
 # -- rows through delta-rs's own writer --------------------------------------------------------------------------------
@@ -195,11 +272,11 @@ def commit_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, 
     from deltalake.exceptions import CommitFailedError, DeltaError
 
     location = target.location()
-    with explained(location):
+    with explained(location, "write"):
         try:
             _write_rows(session, frame, target, plan, _properties(target, txn, None, plan))
         except Exception as error:
-            found = find_commit(location, txn, plan.table)
+            found = _outcome(location, txn, plan.table, error)
             if found is None:
                 refused = _refusal(location, plan.table, error)
                 if refused is not None:
@@ -228,7 +305,7 @@ def _write_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, 
         mode: Any = "append" if append else "overwrite" if plan.table else "error"
         schema_mode: Any = merge if append else "overwrite" if plan.table else None
         write_deltalake(
-            plan.table.delta if plan.table else table_uri(location),
+            renewed(plan.table).delta if plan.table else table_uri(location),
             reader,
             mode=mode,
             schema_mode=schema_mode,
@@ -254,9 +331,10 @@ def _refusal(location: Location, table: Table | None, error: Exception) -> Odibi
 
 def added_files(location: Location, version: int) -> list[WrittenFile]:
     """The files that a commit added, from the log."""
-    if location.local_path is None:
-        return []
-    text = (Path(location.uri) / LOG / f"{version:020}.json").read_text(encoding="utf-8")
+    if location.local_path is not None:
+        text = (Path(location.uri) / LOG / f"{version:020}.json").read_text(encoding="utf-8")
+    else:
+        text = objects.commit_text(location, version) or ""
     adds = [json.loads(line)["add"] for line in text.splitlines() if line.startswith('{"add"')]
     return [
         WrittenFile(

@@ -12,15 +12,21 @@ from odibi.engine.pandas.types import duckdb_type
 from odibi.types import Column
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+MANY_GROUPS = 200
+"""Partitions of a table behind a URL that are read one by one."""
 _GLOB = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A data file of a table, by its absolute path, and its partition values as the log has them."""
+    """A data file of a table, by its absolute path, and its partition values as the log has them. `size` is in bytes.
+
+    Where a table is behind a URL, `path` is relative to it until the file is made readable.
+    """
 
     path: str
     partition: Mapping[str, str | None]
+    size: int | None = None
 
 
 def empty_select(columns: Sequence[Column]) -> str:
@@ -46,6 +52,56 @@ def files_select(
     present = None if uniform else _present(session, files)
     parts = [f"{_value(column, values, present)} AS {quote(column.name)}" for column in columns]
     return f"SELECT {', '.join(parts)} FROM {source}"
+
+
+def declared_select(files: Sequence[DataFile], columns: Sequence[Column], partition_by: Sequence[str]) -> str:
+    """The SELECT over data files behind a URL, whose `path` is as `read_parquet` takes it. No file is opened for it:
+    DuckDB is told the columns, casts what a file has in a narrower type, and gives NULL for what it lacks."""
+    if not files:
+        return empty_select(columns)
+    keys = {name.lower() for name in partition_by}
+    if keys == {column.name.lower() for column in columns}:
+        raise ValueError("a table has a column that it is not partitioned by")
+    groups: dict[tuple[str | None, ...], list[DataFile]] = {}
+    for file in files:
+        groups.setdefault(tuple(file.partition.get(name) for name in partition_by), []).append(file)
+    stored = [column for column in columns if column.name.lower() not in keys]
+    if len(groups) > MANY_GROUPS:
+        return _joined_select(files, columns, stored, keys)
+    return " UNION ALL ".join(_group_select(group, columns, stored, keys) for group in groups.values())
+
+
+def _group_select(
+    files: Sequence[DataFile], columns: Sequence[Column], stored: Sequence[Column], keys: set[str]
+) -> str:
+    """Files of one partition. Its values are constants, so that DuckDB leaves out those that a filter excludes."""
+    parts = [
+        f"{_constant(files[0], column)} AS {quote(column.name)}" if column.name.lower() in keys else quote(column.name)
+        for column in columns
+    ]
+    return f"SELECT {', '.join(parts)} FROM read_parquet({_urls(files)}, schema = {_schema(stored)})"
+
+
+def _joined_select(
+    files: Sequence[DataFile], columns: Sequence[Column], stored: Sequence[Column], keys: set[str]
+) -> str:
+    source, values = _joined_source(files, columns, keys, _urls(files), f", schema = {_schema(stored)}")
+    parts = [
+        f"{values.get(column.name.lower(), f'__f.{quote(column.name)}')} AS {quote(column.name)}" for column in columns
+    ]
+    return f"SELECT {', '.join(parts)} FROM {source}"
+
+
+def _schema(columns: Sequence[Column]) -> str:
+    told = (
+        f"{literal(column.name)}: {{name: {literal(column.name)}, type: {literal(_type(column))}, default_value: NULL}}"
+        for column in columns
+    )
+    return f"MAP {{{', '.join(told)}}}"
+
+
+def _urls(files: Sequence[DataFile]) -> str:
+    return f"[{', '.join(literal(file.path) for file in files)}]"
 
 
 def _value(column: Column, partition_values: Mapping[str, str], present: Mapping[str, tuple[str, str]] | None) -> str:
@@ -82,18 +138,25 @@ def _hive_source(files: Sequence[DataFile], columns: Sequence[Column], keys: set
     return source, {column.name.lower(): f"__f.{quote(column.name)}" for column in parts}
 
 
-def _joined_source(files: Sequence[DataFile], columns: Sequence[Column], keys: set[str]) -> tuple[str, dict[str, str]]:
+def _joined_source(
+    files: Sequence[DataFile], columns: Sequence[Column], keys: set[str], paths: str = "", options: str = "@OPTIONS"
+) -> tuple[str, dict[str, str]]:
     """Partition values joined to each file by its name, for folders whose names do not tell them."""
     parts = [column for column in columns if column.name.lower() in keys]
     rows = ", ".join(
-        f"({', '.join([literal(file.path), *(_constant(file, column) for column in parts)])})" for file in files
+        f"({', '.join([literal(_unescaped(file.path) if paths else file.path), *(_constant(file, c) for c in parts)])})"
+        for file in files
     )
     names = ", ".join(f"p{index}" for index in range(len(parts)))
     source = (
-        f"read_parquet({_list(files)}, hive_partitioning = false, filename = '__odibi_file'@OPTIONS) AS __f "
+        f"read_parquet({paths or _list(files)}, hive_partitioning = false, filename = '__odibi_file'{options}) AS __f "
         f"JOIN (VALUES {rows}) AS __p(file, {names}) ON __f.__odibi_file = __p.file"
     )
     return source, {column.name.lower(): f"__p.p{index}" for index, column in enumerate(parts)}
+
+
+def _unescaped(path: str) -> str:
+    return re.sub(r"\[([*?\[])\]", r"\1", path)
 
 
 def _constant(file: DataFile, column: Column) -> str:

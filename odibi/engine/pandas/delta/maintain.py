@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from odibi.connections.base import Location
-from odibi.engine.pandas.delta.table import explained, log_versions, open_table
+from odibi.engine.pandas.delta.table import (
+    commits_of,
+    explained,
+    log_versions,
+    open_table,
+    remote_commits,
+)
 from odibi.errors import DataError, DataNotFoundError, UnsupportedError
 
 SAME_THING = {"num_added_rows": "num_output_rows", "num_added_files": "num_files"}
@@ -21,8 +27,11 @@ def history(location: Location, limit: int | None = None) -> list[dict[str, Any]
     `user_metadata` (text or None). `limit` bounds their number."""
     if limit is not None and limit < 1:
         raise DataError(f"limit is {limit}; give a number from 1, or none for all")
-    with explained(location):
-        return [_entry(commit) for commit in open_table(location).delta.history(limit)]
+    if location.local_path is not None:
+        found = commits_of(open_table(location), limit)
+    else:
+        found = remote_commits(location, limit) or commits_of(open_table(location), limit)
+    return [_entry(commit) for commit in found]
 
 
 def _entry(commit: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,13 @@ import duckdb
 
 from odibi.connections.base import Location
 from odibi.engine.pandas.cast import CastPlan
+from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.stats import WrittenFile
-from odibi.engine.pandas.delta.table import LOG, has_log, open_table
-from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
+from odibi.engine.pandas.delta.table import has_log, open_table
+from odibi.engine.pandas.session import DuckFrame, Kept, Session, literal, quote
 from odibi.errors import AccessError
 from odibi.files import explain
+from odibi.files.local import LocalFiles
 
 _NAME = re.compile(r"part-([0-9a-f]+-[0-9a-f]{12})-[0-9a-f-]+\.parquet")
 
@@ -26,14 +30,36 @@ def txn_of(name: str) -> str | None:
     return found[1] if found else None
 
 
+class Room(Kept):
+    """A local folder for files on their way to a store behind a URL; it is there as long as a frame uses it."""
+
+    def __init__(self, session: Session) -> None:
+        from odibi.engine.pandas.formats.base import scratch
+
+        super().__init__(scratch(session, "table"))
+        self.path = Path(self.name)
+        weakref.finalize(self, _remove, self.path.parent).atexit = False
+
+
+def _remove(folder: Path) -> None:
+    with suppress(OSError):  # what is open on Windows goes with the session's folder
+        LocalFiles().delete(str(folder))
+
+
 def write_files(
-    session: Session, frame: DuckFrame, cast: CastPlan, partition_by: tuple[str, ...], location: Location, txn: str
+    session: Session,
+    frame: DuckFrame,
+    cast: CastPlan,
+    partition_by: tuple[str, ...],
+    location: Location,
+    folder: Path,
+    txn: str,
 ) -> list[WrittenFile]:
-    """Compute the frame into Parquet files and give what DuckDB says of them. No rows: no files.
+    """Compute the frame into Parquet files in a local folder, the table's own where it is local, and give what DuckDB
+    says of them. No rows: no files.
 
     No two files have one name: `k=a` and `k=A` are one folder on some systems.
     """
-    folder = Path(location.uri)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,7 +70,7 @@ def write_files(
         where += f", FILENAME_PATTERN {literal(f'part-{txn}-{{uuid}}')}, OVERWRITE_OR_IGNORE)"
     else:
         where = f"{literal(str(folder / f'part-{txn}-0.parquet'))} (FORMAT parquet, RETURN_STATS)"
-    rows = _copy(session, f"COPY ({cast.apply(frame.sql)}\n) TO {where}", frame, location)
+    rows = _copy(session, f"COPY ({cast.apply(frame.sql)}\n) TO {where}", frame, location, folder)
     found = [_written(*row[:6]) for row in rows]
     for file in found:
         if not file.rows:
@@ -59,11 +85,16 @@ def _written(path: str, rows: int, size: int, _: int, stats: Any, partition: Any
     return WrittenFile(path, rows, size, stats or {}, {name: value or None for name, value in values.items()}, blanks)
 
 
-def _copy(session: Session, sql: str, frame: DuckFrame, location: Location) -> list[tuple[Any, ...]]:
+def _copy(session: Session, sql: str, frame: DuckFrame, location: Location, folder: Path) -> list[tuple[Any, ...]]:
     try:
         return session.execute(sql, frame)
     except duckdb.IOException as error:
         text = str(error)
+        if "No space left" in text and location.local_path is None:
+            raise AccessError(
+                f"{location.display}: no space left in {folder.parent.parent}, where files are written before they are "
+                "uploaded; free some, or let TMPDIR name a larger place; the table is as it was"
+            ) from error
         if "No space left" in text:
             raise AccessError(
                 f"{location.display}: no space left to write; free some, the table is as it was"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from urllib.parse import unquote
 
 from odibi.connections.base import Location
 from odibi.engine.base import Source
-from odibi.engine.pandas.delta.files import DataFile, files_select, frame_over
+from odibi.engine.pandas.delta import objects
+from odibi.engine.pandas.delta.files import DataFile, declared_select, files_select, frame_over
 from odibi.engine.pandas.delta.table import READ_BY_DUCKDB, Table, explained, open_at, open_table
 from odibi.engine.pandas.session import DuckFrame, Held, Session, literal, quote
 from odibi.engine.pandas.types import duckdb_type
@@ -53,14 +55,16 @@ def _picked(session: Session, frame: DuckFrame, source: Source) -> DuckFrame:
 
 def scan_table(session: Session, table: Table, filters: Sequence[Filter] = ()) -> DuckFrame:
     """A frame over an open table."""
-    if table.location.local_path is None or not _duckdb_can(table):
+    if not _duckdb_can(table):
         return _through_delta_rs(session, table, filters)
     files, rows = _data_files(table, filters)
+    if table.location.local_path is None and any("://" in file.path for file in files):
+        return _through_delta_rs(session, table, filters)  # a shallow clone
     where = _where(filters)
     try:
-        sql = files_select(session, files, table.columns, table.partition_by)
+        sql = _select(session, table, files)
     except Exception as error:
-        gone = next((file.path for file in files if not _exists(file.path)), None)
+        gone = _first_gone(table.location, files)
         if gone is None:
             raise
         raise DataNotFoundError(
@@ -72,8 +76,21 @@ def scan_table(session: Session, table: Table, filters: Sequence[Filter] = ()) -
     )
 
 
-def _exists(path: str) -> bool:
-    return Path(path).is_file()
+def _select(session: Session, table: Table, files: Sequence[DataFile]) -> str:
+    location = table.location
+    if location.local_path is not None:
+        return files_select(session, files, table.columns, table.partition_by)
+    paths = objects.download(session, location, [file.path for file in files])
+    found = [replace(file, path=path) for file, path in zip(files, paths, strict=True)]
+    return declared_select(found, table.columns, table.partition_by)
+
+
+def _first_gone(location: Location, files: Sequence[DataFile]) -> str | None:
+    """The first data file that is not there."""
+    if location.local_path is not None:
+        return next((file.path for file in files if not Path(file.path).is_file()), None)
+    there = set(objects.paths(location))
+    return next((file.path for file in files if file.path not in there), None)
 
 
 def _open(location: Location, options: Mapping[str, Any]) -> Table:
@@ -98,17 +115,23 @@ def _data_files(table: Table, filters: Sequence[Filter]) -> tuple[list[DataFile]
         actions = table.delta.get_add_actions()
         paths = [unquote(path) for path in actions.column("path").to_pylist()]
         records = actions.column("num_records").to_pylist()
+        sizes = actions.column("size_bytes").to_pylist()
         parts = _partition_values(table, actions, len(paths))
     kept = _pruned(table, filters, paths)
-    pairs = zip(paths, parts, strict=True)
-    files = [DataFile(_join(table.location.uri, path), part) for path, part in pairs if kept is None or path in kept]
+    facts = zip(paths, parts, sizes, strict=True)
+    files = [
+        DataFile(_join(table.location, path), part, size) for path, part, size in facts if kept is None or path in kept
+    ]
     return files, None if filters or any(count is None for count in records) else sum(records)
 
 
-def _join(base: str, path: str) -> str:
-    """The path of a file, which the log has relative to the table, or as a URL (in a shallow clone)."""
+def _join(location: Location, path: str) -> str:
+    """The path of a file, which the log has relative to the table, or as a URL (in a shallow clone). It stays relative
+    to a table behind a URL."""
+    if location.local_path is None:
+        return path
     if not path.startswith("file://"):
-        return str(Path(base, path))
+        return str(Path(location.uri, path))
     from urllib.request import url2pathname  # 17 ms, for a rare case
 
     return url2pathname(path.removeprefix("file://"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import accumulate
@@ -14,18 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from odibi.connections.base import Location
+from odibi.engine.pandas.delta import objects
+from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.schema import columns_of
 from odibi.errors import DataError, DataNotFoundError, OdibiError, UnsupportedError
 from odibi.files import explain, files_for, missing
 from odibi.types import Column
 
-LOG = "_delta_log"
 READ_BY_DUCKDB = {"timestampNtz", "typeWidening", "typeWidening-preview", "v2Checkpoint", "vacuumProtocolCheck"}
 """Reader features that do not change what the Parquet files of the snapshot hold (widened types are cast)."""
 WRITTEN_FAST = {"timestampNtz", "appendOnly", "invariants"}
 """Writer features that a commit of plain files honours; `appendOnly` and `invariants` are looked at one by one."""
+_STORAGE = re.compile(r"MicrosoftAzure|ObjectStore|object store|Error performing|HTTP error|status code", re.IGNORECASE)
+"""Signs of a text that the store is the cause of the error, and not the table."""
 MAX_DETAIL = 200
 """Characters of a library's own message that are shown."""
+TOKEN_SECONDS = 240
+"""How long what was opened with a token may be used before it is opened anew: tokens are given with 5 minutes left."""
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
 WAYS_OUT = {
@@ -44,6 +50,7 @@ class Table:
     location: Location
     delta: Any
     version: int
+    opened: float = field(default_factory=time.monotonic, compare=False)
 
     @cached_property
     def schema(self) -> str:
@@ -152,26 +159,58 @@ def open_table(location: Location, version: int | None = None) -> Table:
     Raises `DataNotFoundError` where no table or no such version is, `DataError` for a log that can not be read,
     `UnsupportedError` for a table that asks for what nobody here knows.
     """
+    if version is not None and version < 0:
+        if not has_log(location):
+            raise no_table(location)
+        raise _no_version(location, version)
+    found = None if location.local_path is not None and not has_log(location) else _opened(location, version)
+    if found is not None:
+        return found
+    if version is not None and has_log(location):
+        raise _no_version(location, version)
+    raise no_table(location)
+
+
+def find_table(location: Location) -> Table | None:
+    """The newest version of the table, None where none is. Raises `DataError` where a file is in the way."""
+    if location.local_path is None:
+        return _opened(location)  # behind a URL every look costs a way to the store and back
+    table_uri(location)
+    if has_log(location):
+        return open_table(location)
+    if files_for(location).kind(location.uri) == "file":
+        raise file_in_the_way(location)
+    return None
+
+
+def file_in_the_way(location: Location) -> DataError:
+    """The error for a file where a table's folder would go."""
+    return DataError(f"{location.display} is a file where the table's folder would go; move it, or choose another path")
+
+
+def _opened(location: Location, version: int | None = None) -> Table | None:
+    """The table; None where delta-rs finds none."""
     from deltalake import DeltaTable
     from deltalake.exceptions import TableNotFoundError
 
-    local = location.local_path
-    if local is not None and not has_log(location):
-        raise no_table(location)
-    if version is not None and version < 0:
-        raise _no_version(location, version)
+    uri, options = table_uri(location), storage_options(location)
     with explained(location):
         try:
-            delta = DeltaTable(table_uri(location), version=version, storage_options=storage_options(location))
+            delta = DeltaTable(uri, version=version, storage_options=options)
             return Table(location, delta, int(delta.version()))
-        except TableNotFoundError as error:
-            if version is not None and (local is None or has_log(location)):
-                raise _no_version(location, version) from error
-            raise no_table(location) from error
+        except TableNotFoundError:
+            return None
         except Exception as error:
             if version is not None and "specified end version" in str(error):
                 raise _no_version(location, version) from error
             raise
+
+
+def renewed(table: Table) -> Table:
+    """The table at the same version, with a token that has not run out meanwhile."""
+    if time.monotonic() - table.opened < TOKEN_SECONDS or "bearer_token" not in (storage_options(table.location) or {}):
+        return table
+    return _opened(table.location, table.version) or table
 
 
 def open_at(location: Location, when: str) -> Table:
@@ -203,29 +242,57 @@ def commit_times(table: Table) -> dict[int, datetime]:
 
     `table` is at its newest version: delta-rs gives the history of an older one the numbers of the wrong versions.
     """
-    with explained(table.location):
-        commits = sorted(table.delta.history(), key=lambda commit: int(commit["version"]))
+    commits = sorted(commits_of(table), key=lambda commit: int(commit["version"]))
     stamps = (int(commit.get("inCommitTimestamp") or commit.get("timestamp") or 0) for commit in commits)
     pairs = zip(commits, accumulate(stamps, max), strict=True)
     return {int(commit["version"]): datetime.fromtimestamp(stamp / 1000, UTC) for commit, stamp in pairs}
 
 
+def commits_of(table: Table, limit: int | None = None) -> list[dict[str, Any]]:
+    """What the newest commits, or all that the log still has, say of themselves, newest first."""
+    location = table.location
+    if location.local_path is not None:
+        with explained(location):
+            return list(table.delta.history(limit))
+    return remote_commits(location, limit)
+
+
+def remote_commits(location: Location, limit: int | None = None) -> list[dict[str, Any]]:
+    """The same of a table behind a URL, without opening it; empty where none is. delta-rs would read the whole log
+    first, and let no other thread run meanwhile."""
+    versions = log_versions(location)[::-1][:limit]
+    found = zip(versions, objects.commit_texts(location, versions), strict=True)
+    return [{**_commit_info(text), "version": version} for version, text in found if text is not None]
+
+
+def _commit_info(text: str) -> dict[str, Any]:
+    for line in text.splitlines():
+        if '"commitInfo"' in line:
+            found = json.loads(line).get("commitInfo")
+            if isinstance(found, dict):
+                return found
+    return {}
+
+
 def has_log(location: Location) -> bool:
-    """True where a local folder is a Delta table."""
+    """True where a folder is a Delta table."""
     return bool(log_versions(location, checkpoints=True))
 
 
 def log_versions(location: Location, checkpoints: bool = False) -> list[int]:
-    """The versions that a local table's log has commits for (or checkpoints of), ascending."""
-    folder = Path(location.uri) / LOG
+    """The versions that a table's log has commits for (or checkpoints of), ascending."""
+    names = _log_names(location) if location.local_path is not None else objects.log_names(location)
+    patterns = (_COMMIT, _CHECKPOINT) if checkpoints else (_COMMIT,)
+    return sorted({int(found[1]) for name in names for pattern in patterns if (found := pattern.fullmatch(name))})
+
+
+def _log_names(location: Location) -> list[str]:
     try:
-        names = [path.name for path in folder.iterdir()]
+        return [path.name for path in (Path(location.uri) / LOG).iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise explain(error, location, "read") from error
-    patterns = (_COMMIT, _CHECKPOINT) if checkpoints else (_COMMIT,)
-    return sorted({int(found[1]) for name in names for pattern in patterns if (found := pattern.fullmatch(name))})
 
 
 def _no_version(location: Location, version: int) -> DataNotFoundError:
@@ -233,7 +300,7 @@ def _no_version(location: Location, version: int) -> DataNotFoundError:
 
 
 def _versions_text(location: Location) -> str:
-    versions = log_versions(location) if location.local_path is not None else []
+    versions = log_versions(location)
     return (
         f"its log has versions {versions[0]} to {versions[-1]}"
         if versions
@@ -282,27 +349,56 @@ def table_uri(location: Location) -> str:
 
 
 def storage_options(location: Location) -> dict[str, str] | None:
-    """The location's options as delta-rs takes them."""
+    """The location's options as delta-rs takes them, with a fresh token where one is needed."""
+    if location.local_path is None and objects.is_azure(location):
+        from odibi.azure.storage import delta_options
+
+        return delta_options(location)
     return {key: str(value) for key, value in location.storage_options.items()} or None
 
 
 @contextmanager
-def explained(location: Location) -> Iterator[None]:
+def explained(location: Location, doing: str = "read") -> Iterator[None]:
     """Turn what delta-rs raises into texts for the user; it raises plain `Exception` and `ValueError` too."""
     try:
         yield
     except OdibiError:
         raise
     except OSError as error:
-        raise explain(error, location, "read") from error
+        raise _refused(location, error, doing) from error
     except Exception as error:
         if type(error) is not Exception and type(error).__module__ == "builtins":
             raise
-        raise _problem(location, error) from error  # delta-rs's errors have no common base class
+        raise _problem(location, error, doing) from error  # delta-rs's errors have no common base class
 
 
-def _problem(location: Location, error: Exception) -> OdibiError:
-    text = str(error).split("\n")[0].removeprefix("Kernel error: ")
+def _refused(location: Location, error: OSError, doing: str) -> OdibiError:
+    found = _of_storage(location, error, doing)
+    return found or explain(error, location, doing)
+
+
+def _of_storage(location: Location, error: Exception, doing: str) -> OdibiError | None:
+    """What the store behind a URL refused: delta-rs tells it inside of its own texts."""
+    if location.local_path is not None or not objects.is_azure(location):
+        return None
+    from odibi.azure.storage import explain as explain_storage
+
+    return explain_storage(error, location, doing)
+
+
+def plain_text(error: BaseException) -> str:
+    """delta-rs's text in one line, without the colours and arrows of its nested causes.
+
+    >>> plain_text(OSError("Kernel error -> Generic error\\n   \\x1b[31m↳\\x1b[0m 404 Not Found"))
+    'Kernel error: Generic error: 404 Not Found'
+    """
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).replace(" -> ", ": ")
+    return ": ".join(part for line in text.split("\n") if (part := line.strip(" \t↳→")))
+
+
+def _problem(location: Location, error: Exception, doing: str) -> OdibiError:
+    text = str(error).split("\n")[0] if location.local_path is not None else plain_text(error)
+    text = text.removeprefix("Kernel error: ")
     place = location.display
     unsupported = re.search(r"Feature '(\w+)' is not supported|features required: \[(.*?)\]", text)
     if unsupported:
@@ -313,6 +409,8 @@ def _problem(location: Location, error: Exception) -> OdibiError:
         return DataNotFoundError(
             f"{place}: a data file that the table's log lists is gone: {text}; restore the file or the table"
         )
+    if _STORAGE.search(text) and (told := _of_storage(location, error, doing)):
+        return told
     if any(sign in text for sign in ("Json error", "commit files", "metadata or protocol", "log segment", "parsing")):
         return DataError(
             f"{place}: the table's log ({LOG}) can not be read: {_short(text, location)}; "
@@ -323,7 +421,7 @@ def _problem(location: Location, error: Exception) -> OdibiError:
 
 def _short(text: str, location: Location) -> str:
     """What is wrong with a log, without the inner data that delta-rs shows."""
-    versions = log_versions(location) if "gap" in text and location.local_path is not None else []
+    versions = log_versions(location) if "gap" in text else []
     gone = [str(version) for version in range(versions[0], versions[-1]) if version not in versions] if versions else []
     if gone:
         return f"the commit of version {', '.join(gone[:5])} is missing"

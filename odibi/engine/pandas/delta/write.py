@@ -13,16 +13,15 @@ from pathlib import Path
 from odibi.connections.base import Location
 from odibi.engine.base import CheckResult, Checks, Target, WriteReport
 from odibi.engine.pandas.cast import CastPlan, legal_names, plan_cast
-from odibi.engine.pandas.delta import commit, parquet
+from odibi.engine.pandas.delta import commit, objects, parquet
 from odibi.engine.pandas.delta.commit import Conflict
 from odibi.engine.pandas.delta.files import DataFile, files_select, frame_over
 from odibi.engine.pandas.delta.stats import WrittenFile, null_counts, refuse_odd_dates
 from odibi.engine.pandas.delta.table import (
     Table,
+    file_in_the_way,
+    find_table,
     has_log,
-    open_table,
-    storage_options,
-    table_uri,
     unsupported_features,
 )
 from odibi.engine.pandas.session import DuckFrame, Session
@@ -86,11 +85,7 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
     for _ in range(ATTEMPTS):
         plan = plan_write(frame, target, table)
         try:
-            return (
-                _fast(session, frame, target, plan, check)
-                if plan.fast
-                else _careful(session, frame, target, plan, check)
-            )
+            return _way(plan, location)(session, frame, target, plan, check)
         except Conflict:
             table = find_table(location)
             if table is not None and target.mode in ("error", "ignore"):
@@ -104,6 +99,12 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
     )
 
 
+def _way(plan: Plan, location: Location) -> Callable[..., WriteReport]:
+    if not plan.fast:
+        return _careful
+    return _fast if location.local_path is not None else _uploaded
+
+
 def _no_checks(frame: DuckFrame, nulls: Mapping[str, int]) -> tuple[CheckResult, ...]:
     del frame, nulls
     return ()
@@ -114,23 +115,6 @@ def _ignored(frame: DuckFrame, table: Table) -> WriteReport:
     return WriteReport(frame, None, frame.columns, written=False, version_before=version, version_after=version)
 
 
-def find_table(location: Location) -> Table | None:
-    """The table, None where none is. Raises `DataError` where a file is in the way."""
-    if location.local_path is None:
-        from deltalake import DeltaTable
-
-        there = DeltaTable.is_deltatable(table_uri(location), storage_options(location))
-        return open_table(location) if there else None
-    table_uri(location)
-    if has_log(location):
-        return open_table(location)
-    if files_for(location).kind(location.uri) == "file":
-        raise DataError(
-            f"{location.display} is a file where the table's folder would go; move it, or choose another path"
-        )
-    return None
-
-
 def plan_write(frame: DuckFrame, target: Target, table: Table | None) -> Plan:
     """Decide types, partitioning and way. Raises where the data does not fit the table."""
     names = legal_names(frame.columns, bool(target.options.get("normalize_names")))
@@ -139,14 +123,13 @@ def plan_write(frame: DuckFrame, target: Target, table: Table | None) -> Plan:
     cast = plan_cast(frame.columns, target.schema, existing, mode, names)
     partition_by = _partitioning(cast.columns, target, table, names, frame)
     if table is None:
-        return Plan(None, target.mode, cast, partition_by, fast=target.location().local_path is not None)
+        return Plan(None, target.mode, cast, partition_by, fast=True)
     if table.append_only and mode == "overwrite":
         raise UnsupportedError(
             f"{target.location().display} is append-only (delta.appendOnly) and can not be overwritten; use append"
         )
     adds_columns = mode == "append" and bool(cast.changes)
-    local = target.location().local_path is not None
-    return Plan(table, mode, cast, partition_by, fast=local and table.fast and not adds_columns)
+    return Plan(table, mode, cast, partition_by, fast=table.fast and not adds_columns)
 
 
 def _existing(table: Table | None, names: Sequence[str], mode: str) -> tuple[Column, ...] | None:
@@ -207,12 +190,48 @@ def _fast(session: Session, frame: DuckFrame, target: Target, plan: Plan, check:
     with staging(location, clean) as stage:
         if plan.table is None and not has_log(location):
             _refuse_foreign(location, Path(stage.path).parent)
-        files = parquet.write_files(session, frame, plan.cast, plan.partition_by, location, stage.txn)
+        root = Path(location.uri)
+        files = parquet.write_files(session, frame, plan.cast, plan.partition_by, location, root, stage.txn)
         refuse_odd_dates(files, plan.cast.columns, location.display)
         written = _frame_over(session, files, plan)
         results = check(written, null_counts(files))
-        version, plan = _commit_files(frame, target, plan, files, stage.txn)
+        version, plan = _commit_files(frame, target, plan, files, stage.txn, root)
     return _report(written, plan, files, version, results)
+
+
+def _uploaded(session: Session, frame: DuckFrame, target: Target, plan: Plan, check: RunChecks) -> WriteReport:
+    """The same behind a URL: the files are written to a local folder and checked there, then uploaded and committed.
+
+    The frame of the report reads the local files, which stay as long as it is used.
+    """
+    location, txn = target.location(), new_txn()
+    if plan.table is None:
+        _refuse_foreign_objects(location)
+    room = parquet.Room(session)
+    files = parquet.write_files(session, frame, plan.cast, plan.partition_by, location, room.path, txn)
+    refuse_odd_dates(files, plan.cast.columns, location.display)
+    written = replace(_frame_over(session, files, plan), keeps=(room,))
+    results = check(written, null_counts(files))
+    with commit.uploaded(session, location, plan.table, files, txn, room.path):
+        version, plan = _commit_files(frame, target, plan, files, txn, room.path)
+    return _report(written, plan, files, version, results)
+
+
+def _refuse_foreign_objects(location: Location) -> None:
+    """As `_refuse_foreign`. No lock tells there whether a writer of files that no table names is still at work: they
+    are no obstacle, and vacuum deletes them once they are old."""
+    if objects.is_file(location):
+        raise file_in_the_way(location)
+    foreign = objects.first_foreign(location, lambda name: parquet.txn_of(name) is not None)
+    if foreign is not None and not has_log(location):
+        raise _foreign(location, foreign)
+
+
+def _foreign(location: Location, path: str) -> DataError:
+    return DataError(
+        f"{location.display} is a folder that holds other files ({path}) and no Delta table; "
+        "choose another path, or move the files away"
+    )
 
 
 def _refuse_foreign(location: Location, stages: Path) -> None:
@@ -220,10 +239,7 @@ def _refuse_foreign(location: Location, stages: Path) -> None:
     files = files_for(location)
     foreign = [path for path in files.walk(location.uri) if not _under_way(path, stages)]
     if foreign and not has_log(location):
-        raise DataError(
-            f"{location.display} is a folder that holds other files ({foreign[0]}) and no Delta table; "
-            "choose another path, or move the files away"
-        )
+        raise _foreign(location, foreign[0])
 
 
 def _under_way(path: str, stages: Path) -> bool:
@@ -238,12 +254,12 @@ def _frame_over(session: Session, files: Sequence[WrittenFile], plan: Plan) -> D
 
 
 def _commit_files(
-    frame: DuckFrame, target: Target, plan: Plan, files: Sequence[WrittenFile], txn: str
+    frame: DuckFrame, target: Target, plan: Plan, files: Sequence[WrittenFile], txn: str, root: Path
 ) -> tuple[int, Plan]:
     """Commit; when another writer was faster, plan again on the table as it is now and keep the files if they fit."""
     for attempt in range(ATTEMPTS):
         try:
-            return commit.commit_files(target, plan, files, txn), plan
+            return commit.commit_files(target, plan, files, txn, root), plan
         except Conflict:
             table = find_table(target.location())
             if table is None or target.mode in ("error", "ignore") or attempt == ATTEMPTS - 1:
