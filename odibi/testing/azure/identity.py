@@ -120,12 +120,8 @@ def _entra_token(form: dict[str, str], tenant: str, state: IdentityState, expire
     principal = state.principals.get(client_id)
     tenants = {each.tenant_id for each in state.principals.values()} | {state.tenant_id}
     if tenant not in tenants:
-        return _aadsts(
-            400,
-            90002,
-            "invalid_request",
-            f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.",
-        )
+        text = f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
+        return _aadsts(400, 90002, "invalid_request", text)
     if principal is None or principal.tenant_id != tenant:
         text = f"Application with identifier '{client_id}' was not found in the directory '{tenant}'."
         return _aadsts(400, 700016, "unauthorized_client", text)

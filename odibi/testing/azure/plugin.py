@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -58,6 +59,4 @@ def azure_container(azure: Sandbox) -> str:
 def _drop_shared_credentials() -> None:
     """Tokens of another test must not serve this one."""
     if importlib.util.find_spec("odibi.azure.identity") is not None:
-        from odibi.azure.identity import drop_shared
-
-        drop_shared()
+        importlib.import_module("odibi.azure.identity").drop_shared()

@@ -13,28 +13,18 @@ from xml.sax.saxutils import escape
 from odibi.testing.azure.hosts import STORAGE, VAULT, Place
 from odibi.testing.azure.wire import Answer, json_answer
 
+_SERVER = "Server failed to authenticate the request."
+_FAILED = f"{_SERVER} Make sure the value of Authorization header is formed correctly including the signature."
+_NOT_AUTHORIZED = "This request is not authorized to perform this operation"
 STORAGE_CODES = {
-    "AuthenticationFailed": (
-        403,
-        "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly "
-        "including the signature.",
-    ),
+    "AuthenticationFailed": (403, _FAILED),
     "KeyBasedAuthenticationNotPermitted": (403, "Key based authentication is not permitted on this storage account."),
-    "AuthorizationFailure": (403, "This request is not authorized to perform this operation."),
-    "AuthorizationPermissionMismatch": (
-        403,
-        "This request is not authorized to perform this operation using this permission.",
-    ),
-    "AuthorizationSourceIPMismatch": (
-        403,
-        "This request is not authorized to perform this operation using this source IP {0}.",
-    ),
+    "AuthorizationFailure": (403, f"{_NOT_AUTHORIZED}."),
+    "AuthorizationPermissionMismatch": (403, f"{_NOT_AUTHORIZED} using this permission."),
+    "AuthorizationSourceIPMismatch": (403, f"{_NOT_AUTHORIZED} using this source IP 203.0.113.7."),
     "InsufficientAccountPermissions": (403, "The account being accessed does not have sufficient permissions."),
     "AccountIsDisabled": (403, "The specified account is disabled."),
-    "InvalidAuthenticationInfo": (
-        401,
-        "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
-    ),
+    "InvalidAuthenticationInfo": (401, f"{_SERVER} Please refer to the information in the www-authenticate header."),
     "ContainerNotFound": (404, "The specified container does not exist."),
     "FilesystemNotFound": (404, "The specified filesystem does not exist."),
     "BlobNotFound": (404, "The specified blob does not exist."),
@@ -44,75 +34,60 @@ STORAGE_CODES = {
     "TooManyRequests": (429, "The request was throttled; try again later."),
     "InternalError": (500, "The server encountered an internal error. Please retry the request."),
     "ServerBusy": (503, "The server is busy."),
-    "InvalidQueryParameterValue": (
-        400,
-        "Value for one of the query parameters specified in the request URI is invalid.",
-    ),
+    "InvalidQueryParameterValue": (400, "Value for one of the query parameters in the request URI is invalid."),
     "BadGateway": (502, "Bad gateway."),
     "OperationTimedOut": (504, "The operation could not be completed within the permitted time."),
 }
 """Code of a storage account to its status and text."""
+_RBAC = (
+    "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
+    "definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\nAction: "
+    "'Microsoft.KeyVault/vaults/secrets/getSecret/action'\r\nResource: '/subscriptions/00000000-0000-0000-0000-"
+    "000000000000/resourcegroups/sandbox/providers/microsoft.keyvault/vaults/{vault}/secrets/{secret}'\r\n"
+    "Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\nVault: {vault};location=sandbox\r\n"
+)
+_POLICY = (
+    "The user, group or application '{caller}' does not have secrets get permission on key vault "
+    "'{vault};location=sandbox'. For help resolving this issue, please see "
+    "https://go.microsoft.com/fwlink/?linkid=2125287"
+)
+_BEHALF = "The policy requires the caller '{caller}' to use on-behalf-of authentication flow."
+_FIREWALL = (
+    "Client address is not authorized and caller is not a trusted service.\r\nClient address: 203.0.113.7\r\n"
+    "Caller: {caller}\r\nVault: {vault};location=sandbox"
+)
+_CONNECTION = (
+    "Connection is not an approved private link and caller was ignored because bypass is not set to 'AzureServices' "
+    "and PublicNetworkAccess is set to 'Disabled'.\r\nVault: {vault};location=sandbox"
+)
+_MISSING = (
+    "A secret with (name/id) {secret} was not found in this key vault. If you recently deleted this secret you may be "
+    "able to recover it using the correct recovery command. For help resolving this issue, please see "
+    "https://go.microsoft.com/fwlink/?linkid=2125182"
+)
+_THROTTLED = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
+_CONFLICT = (
+    "Secret {secret} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, "
+    "the secret can only be recovered or purged."
+)
 VAULT_CODES: dict[str, tuple[int, str, str]] = {
-    "ForbiddenByRbac": (
-        403,
-        "Forbidden",
-        "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
-        "definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\nAction: "
-        "'Microsoft.KeyVault/vaults/secrets/getSecret/action'\r\nResource: '/subscriptions/00000000-0000-0000-0000-"
-        "000000000000/resourcegroups/sandbox/providers/microsoft.keyvault/vaults/{vault}/secrets/{secret}'\r\n"
-        "Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\nVault: {vault};location=sandbox\r\n",
-    ),
-    "AccessDenied": (
-        403,
-        "Forbidden",
-        "The user, group or application '{caller}' does not have secrets get permission on key vault "
-        "'{vault};location=sandbox'. For help resolving this issue, please see "
-        "https://go.microsoft.com/fwlink/?linkid=2125287",
-    ),
-    "ForbiddenByPolicy": (
-        403,
-        "Forbidden",
-        "The policy requires the caller '{caller}' to use on-behalf-of authentication flow. For more information on this "
-        "error, please see documentation on Key Vault rest error codes.",
-    ),
-    "ForbiddenByFirewall": (
-        403,
-        "Forbidden",
-        "Client address is not authorized and caller is not a trusted service.\r\nClient address: 203.0.113.7\r\n"
-        "Caller: {caller}\r\nVault: {vault};location=sandbox",
-    ),
-    "ForbiddenByConnection": (
-        403,
-        "Forbidden",
-        "Connection is not an approved private link and caller was ignored because bypass is not set to "
-        "'AzureServices' and PublicNetworkAccess is set to 'Disabled'.\r\nVault: {vault};location=sandbox",
-    ),
+    "ForbiddenByRbac": (403, "Forbidden", _RBAC),
+    "AccessDenied": (403, "Forbidden", _POLICY),
+    "ForbiddenByPolicy": (403, "Forbidden", _BEHALF),
+    "ForbiddenByFirewall": (403, "Forbidden", _FIREWALL),
+    "ForbiddenByConnection": (403, "Forbidden", _CONNECTION),
     "SecretDisabled": (403, "Forbidden", "Operation get is not allowed on a disabled secret."),
-    "SecretNotFound": (
-        404,
-        "SecretNotFound",
-        "A secret with (name/id) {secret} was not found in this key vault. If you recently deleted this secret you may "
-        "be able to recover it using the correct recovery command. For help resolving this issue, please see "
-        "https://go.microsoft.com/fwlink/?linkid=2125182",
-    ),
+    "SecretNotFound": (404, "SecretNotFound", _MISSING),
     "Unauthorized": (401, "Unauthorized", "[TokenExpired] Error validating token: 'S2S12086'."),
-    "Throttled": (
-        429,
-        "Throttled",
-        "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached",
-    ),
+    "Throttled": (429, "Throttled", _THROTTLED),
     "InternalServerError": (500, "InternalServerError", "An internal server error occurred."),
     "ServiceUnavailable": (503, "ServiceUnavailable", "The service is unavailable."),
     "BadParameter": (400, "BadParameter", "The request was not understood."),
-    "Conflict": (
-        409,
-        "Conflict",
-        "Secret {secret} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the secret can only be recovered or purged.",
-    ),
+    "Conflict": (409, "Conflict", _CONFLICT),
     "BadGateway": (502, "BadGateway", "Bad gateway."),
     "GatewayTimeout": (504, "GatewayTimeout", "Gateway timeout."),
 }
-"""Code of a vault (the inner one where there is one) to status, outer code and text."""
+"""Code of a vault (the inner one where there is one) to status, outer code and the text's template."""
 SIGNED_ONLY = ("KeyBasedAuthenticationNotPermitted",)
 TOKEN_ONLY = ("AuthorizationPermissionMismatch",)
 
@@ -145,17 +120,12 @@ def storage_problem(place: Place, code: str, status: int = 0, headers: list[tupl
     shared = [("x-ms-error-code", code), ("x-ms-request-id", request_id), ("x-ms-version", "2021-12-02")]
     shared += [("Date", formatdate(usegmt=True)), ("Server", "Windows-Azure-Blob/1.0"), *(headers or [])]
     if (status or usual) == 401:
-        shared += [
-            (
-                "WWW-Authenticate",
-                "Bearer authorization_uri=https://login.microsoftonline.com/common/oauth2/authorize resource_id=https://storage.azure.com",
-            )
-        ]
+        authorize = f"https://{place.cloud.logins[0]}/common/oauth2/authorize"
+        challenge = f"Bearer authorization_uri={authorize} resource_id=https://storage.azure.com"
+        shared.append(("WWW-Authenticate", challenge))
     if ".dfs." in place.host:
-        body, kind = (
-            json.dumps({"error": {"code": code, "message": message}}).encode(),
-            "application/json;charset=utf-8",
-        )
+        body = json.dumps({"error": {"code": code, "message": message}}).encode()
+        kind = "application/json;charset=utf-8"
     else:
         detail = _authentication_detail(code)
         xml = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message>{detail}</Error>"

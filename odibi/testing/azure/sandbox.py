@@ -24,6 +24,8 @@ from odibi.testing.azure.storage import Storage
 from odibi.testing.azure.vault import Vault, Version
 from odibi.testing.azure.wire import Seen
 
+Names = list[str]  # inside the class `list` is a method
+Requests = list[Seen]
 ACCOUNTS = ("bronzeacct", "silveracct", "goldacct")
 VAULTS = ("sandboxvault",)
 _FOREIGN = ("AZURE_", "IDENTITY_", "MSI_")
@@ -45,7 +47,7 @@ class Sandbox:
         """The environment under which every client reaches the sandbox; see also `foreign`."""
         url, authority = f"http://127.0.0.1:{self._proxy.port}", str(self.certificates.authority)
         here = "localhost,127.0.0.1,::1"
-        proxies = {name: url for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")}
+        proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), url)
         trusted = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CURL_CA_INFO"), authority)
         return {**proxies, **trusted, "NO_PROXY": here, "no_proxy": here, "AZURE_POD_IDENTITY_AUTHORITY_HOST": url}
 
@@ -55,7 +57,7 @@ class Sandbox:
         endpoint = f"http://127.0.0.1:{self._proxy.port}{APP_SERVICE_PATH}"
         return {"IDENTITY_ENDPOINT": endpoint, "IDENTITY_HEADER": APP_SERVICE_HEADER}
 
-    def foreign(self, environ: Mapping[str, str] | None = None) -> list[str]:
+    def foreign(self, environ: Mapping[str, str] | None = None) -> Names:
         """The variables of an environment (default: the process's) that would lead clients elsewhere."""
         names = os.environ if environ is None else environ
         return sorted(name for name in names if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES)
@@ -111,7 +113,7 @@ class Sandbox:
         """Delete a container with everything in it; none is fine too."""
         self._storage.delete_container(self._known(account), container)
 
-    def containers(self, account: str) -> list[str]:
+    def containers(self, account: str) -> Names:
         """The names of an account's containers."""
         return self._storage.containers(self._known(account))
 
@@ -129,7 +131,7 @@ class Sandbox:
         """A blob's bytes. Raises `DataNotFoundError`."""
         return self._storage.get(self._known(account), container, path)
 
-    def list(self, account: str, container: str, prefix: str = "") -> list[str]:
+    def list(self, account: str, container: str, prefix: str = "") -> Names:
         """The paths of a container's blobs. Raises `DataNotFoundError` when there is no such container."""
         return self._storage.blobs(self._known(account), container, prefix)
 
@@ -185,23 +187,23 @@ class Sandbox:
             fault.remove()
 
     @property
-    def requests(self) -> list[Seen]:
+    def requests(self) -> Requests:
         """The requests seen so far: those to vaults and identity endpoints, and those to storage while any fault (also
         `watch`) concerns it."""
         return self._state.requests
 
     @property
-    def refused(self) -> list[str]:
+    def refused(self) -> Names:
         """The hosts that were asked for and are not part of the sandbox."""
         return self._state.refused
 
     @property
-    def connections(self) -> list[str]:
+    def connections(self) -> Names:
         """The hosts that were connected to, in order."""
         return self._state.connections
 
     def reset(self) -> None:
-        """As new, but for the storage's content: no faults, no requests, the vaults empty, identities as at the start."""
+        """As new, but for the storage's content: no faults, no requests, empty vaults, identities as at the start."""
         self.clear_faults()
         fresh = IdentityState()
         for name, value in vars(fresh).items():

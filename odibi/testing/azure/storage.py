@@ -12,7 +12,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote, urlencode
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from odibi.errors import AccessError, DataNotFoundError
 
@@ -58,7 +58,7 @@ class Storage:
     def _listed(self, account: str, path: str, query: Mapping[str, str], tag: str) -> Iterator[tuple[str, str]]:
         marker = ""
         while True:
-            page = ElementTree.fromstring(self._ask("GET", account, path, {**query, "marker": marker}, fine=(200,)))
+            page = ET.fromstring(self._ask("GET", account, path, {**query, "marker": marker}, fine=(200,)))
             for item in page.iter(tag):
                 yield item.findtext("Name") or "", item.findtext("Properties/Last-Modified") or ""
             marker = page.findtext("NextMarker") or ""

@@ -14,7 +14,7 @@ CHUNK = 1 << 18
 MAX_HEAD = 1 << 17
 
 
-class ConnectionDone(Exception):  # noqa: N818 - no error: how a connection ends
+class ConnectionDone(Exception):
     """The connection ends here."""
 
 
