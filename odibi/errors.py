@@ -29,12 +29,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from odibi.secrets import clean_handled, scrub
+
 INSTALL_COMMAND = 'pip install ".[{extra}]"'
 """How an extra is installed, until a release is published: from a checkout. The only place that says so."""
 
 
 class OdibiError(Exception):
-    """Base of all errors that odibi raises on purpose. Its text is a message for the user."""
+    """Base of all errors that odibi raises on purpose. Its text is a message for the user.
+
+    No secret gets into it, nor stays in the text of the library's error that is being handled when it is made.
+    """
+
+    def __init__(self, *args: object) -> None:
+        clean_handled()
+        super().__init__(*[scrub(each) if isinstance(each, str) else each for each in args])
 
 
 @dataclass(frozen=True, slots=True)

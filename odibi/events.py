@@ -234,11 +234,12 @@ Observer = Callable[[Event], None]
 @dataclass(frozen=True)
 class StorySettings:
     """What stories may show, and whether they are written. `mask` names columns and struct fields whose values are
-    never shown; `scrub` takes secrets out of every text; `fallback` is the folder used where the store can not be
-    written to (default: the system's temporary folder)."""
+    never shown; `scrub` takes secrets out of every text, `scrub_document` out of a finished file; `fallback` is the
+    folder used where the store can not be written to (default: the system's temporary folder)."""
 
     max_sample_rows: int = 10
     mask: Sequence[str] = ()
     auto_generate: bool = True
     scrub: Callable[[str], str] | None = None
+    scrub_document: Callable[[str], str] | None = None
     fallback: Path | None = None

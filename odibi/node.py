@@ -31,6 +31,7 @@ from odibi.errors import (
 )
 from odibi.events import CheckRecord, ColumnRecord, ErrorRecord, NodeRecord, ReadRecord, StepRecord, WriteRecord
 from odibi.plan import FunctionStep, Node, OperationStep, SqlStep, Step
+from odibi.secrets import scrub
 
 STAGE_ERRORS: dict[str, type[NodeError]] = {"read": ReadError, "validation": ValidationError, "write": WriteError}
 
@@ -224,13 +225,14 @@ class _Run:
     def note_checks(self, results: tuple[CheckResult, ...]) -> None:
         self.record.checks = tuple(_check_record(result, self.node.checks.on_fail) for result in results)
         if self.node.checks.on_fail == "warn":
-            self.record.warnings += [f"check {r.name} does not hold: {r.message}" for r in results if not r.passed]
+            failed = [result for result in results if not result.passed]
+            self.record.warnings += [scrub(f"check {each.name} does not hold: {each.message}") for each in failed]
 
     def note_write(self, report: WriteReport) -> None:
         target = self.node.target
         assert target is not None
         self.note_checks(report.checks)
-        self.record.warnings += report.warnings
+        self.record.warnings += map(scrub, report.warnings)
         self.record.write = WriteRecord(
             place=_place(target),
             format=target.format,
@@ -335,7 +337,7 @@ def _of_rows(error: Exception) -> bool:
 
 
 def error_record(error: NodeError) -> ErrorRecord:
-    """The plain record of a node's failure."""
+    """The plain record of a node's failure, without secrets."""
     import traceback
 
     cause = error.__cause__
@@ -343,11 +345,11 @@ def error_record(error: NodeError) -> ErrorRecord:
     trace = "".join(traceback.format_exception(cause)) if cause is not None else ""
     return ErrorRecord(
         type=type(error).__name__,
-        message=str(error),
+        message=scrub(str(error)),
         step=error.step,
         position=error.position,
         cause="bug" if bug else type(cause).__name__ if cause is not None else "",
-        traceback=trace,
+        traceback=scrub(trace),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,9 @@ from odibi.connections.base import BaseConnection, Location, check_relative
 from odibi.events import Observer, StorySettings
 from odibi.files import Files, files_for
 from odibi.project import Project
+from odibi.secrets import scrub, scrub_document
 from odibi.story.recorder import StoryRecorder
 from odibi.story.store import LocalStore, StoryStore
-
-SHORTEST_SECRET = 8
-"""Characters of a value in `storage_options` from which on it is taken out of every text."""
 
 
 def store_for(project: Project) -> StoryStore:
@@ -37,31 +34,10 @@ def recorder_for(project: Project, emit: Observer) -> Observer:
         max_sample_rows=story.max_sample_rows,
         mask=tuple(story.mask),
         auto_generate=story.auto_generate,
-        scrub=scrubber(project),
+        scrub=scrub,
+        scrub_document=scrub_document,
     )
     return StoryRecorder(store_for(project), settings, emit)
-
-
-def scrubber(project: Project) -> Callable[[str], str] | None:
-    """What takes secrets out of a text, of the connections and of `storage_options`; None where there are none."""
-    found = {secret for connection in project.connections.values() for secret in connection.secrets()}
-    known = sorted(found - {""} | _given_secrets(project), key=len, reverse=True)
-    if not known:
-        return None
-
-    def scrub(text: str) -> str:
-        for secret in known:
-            text = text.replace(secret, "***")
-        return text
-
-    return scrub
-
-
-def _given_secrets(project: Project) -> set[str]:
-    """Texts in the nodes' `storage_options` that are long enough for a secret; shorter ones are words like `true`."""
-    ends = (end for each in project.pipelines for node in each.nodes for end in (node.source, node.target) if end)
-    values = (value for end in ends for value in end.options.get("storage_options", {}).values())
-    return {value for value in values if isinstance(value, str) and len(value) >= SHORTEST_SECRET}
 
 
 @dataclass(frozen=True)

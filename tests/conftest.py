@@ -22,6 +22,14 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_secrets_of_others() -> None:
+    """What one test made known is not taken out of the texts of the next."""
+    from odibi.secrets import forget
+
+    forget()
+
+
+@pytest.fixture(autouse=True)
 def _no_functions_of_docstrings() -> None:
     """The examples in docstrings register functions; no test sees them."""
     from odibi.transforms import TRANSFORMS, place_of

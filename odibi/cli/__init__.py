@@ -43,7 +43,10 @@ def run_command(argv: Sequence[str]) -> int:
         if args.command is None:
             ui.data(args.parser.format_help())
             return 0
-        code: int = _module(args.command).run(args, ui)
+        from odibi.cli.logs import clean_logs
+
+        with clean_logs(ui):
+            code: int = _module(args.command).run(args, ui)
     except BaseException as error:  # noqa: BLE001 - the one place that decides what a user sees of any error
         return report(error, ui)
     return code

@@ -45,10 +45,8 @@ def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, ui: UI) -> int:
     """Do what was asked for."""
     from odibi.engine import ENGINES
-    from odibi.stories import scrubber
 
     project = load(args)
-    ui = UI(ui.log_level, ui.quiet, ui.json, ui.default_level, scrubber(project))
     engine: Engine = ENGINES[project.engine_name](project.connections)
     try:
         _ACTIONS[args.action](engine, args, ui)

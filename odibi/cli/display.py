@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -54,9 +53,13 @@ class PlainDisplay:
             self.tell("WARNING", f"{self.ui.marks.warning} {printable(event.warning)}")
 
     def tell(self, level: str, text: str) -> None:
-        """Print what this level of talk holds; failures are told even with `--quiet`."""
-        if self.ui.tells(level) or (level == "ERROR" and not self.ui.json):
+        """Print what this level of talk holds."""
+        if self.tells(level):
             self.print(text)
+
+    def tells(self, level: str) -> bool:
+        """True where talk of this level is wanted; failures are told even with `--quiet`."""
+        return self.ui.tells(level) or (level == "ERROR" and not self.ui.json)
 
     def print(self, text: str) -> None:
         """Print a text of one or more lines."""
@@ -154,7 +157,8 @@ class StructuredDisplay(PlainDisplay):
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         head = {"time": now, "level": level, "event": event, "run_id": self.run_id}
         known = {key: value for key, value in facts.items() if value is not None}
-        self.tell(level, json.dumps({**self.metadata, **head, **known}, default=str))
+        if self.tells(level):
+            self.ui.log({**self.metadata, **head, **known})
 
     def summary(self, result: RunResult) -> None:
         """The warnings of the project; the rest was told."""

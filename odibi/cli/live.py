@@ -10,6 +10,7 @@ from typing import Any
 from odibi.cli.display import PlainDisplay
 from odibi.cli.text import printable, seconds
 from odibi.events import Event, NodeFinished, NodeRetried, NodeStarted, PipelineFinished, PipelineStarted
+from odibi.secrets import scrub
 
 MAX_RUNNING = 8
 COLOURS = {"completed": "green", "failed": "bold red", "skipped": "yellow", "interrupted": "yellow"}
@@ -68,12 +69,10 @@ class LiveDisplay(PlainDisplay):
 
     def print(self, text: str) -> None:
         """Print above what is drawn."""
-        if self.ui.scrub is not None:
-            text = self.ui.scrub(text)
         if self._live is None:
             super().print(text)
         else:
-            self._live.console.print(_plain(text), soft_wrap=True)
+            self._live.console.print(_plain(scrub(text)), soft_wrap=True)
 
     def __rich__(self) -> Any:
         """What is drawn at the bottom: a bar and the nodes that run."""
@@ -86,12 +85,12 @@ class LiveDisplay(PlainDisplay):
         head = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=max(self.total, 1), completed=self.done, width=30)
         counts = f"{self.done}/{self.total} nodes  {seconds(time.monotonic() - self.began)}"
-        head.add_row(Text(printable(self.pipeline), "bold"), bar, Text(counts, "dim"))
+        head.add_row(Text(printable(scrub(self.pipeline)), "bold"), bar, Text(counts, "dim"))
         now = time.monotonic()
         lines: list[Any] = []
         for name, since in list(self.running.items())[:MAX_RUNNING]:
             note = f"  {self.notes[name]}" if name in self.notes else ""
-            spinner = Spinner("line", Text(f"{printable(name)}  {seconds(now - since)}{note}"), style="cyan")
+            spinner = Spinner("line", Text(f"{printable(scrub(name))}  {seconds(now - since)}{note}"), style="cyan")
             spinner.start_time = since
             lines.append(spinner)
         if len(self.running) > MAX_RUNNING:

@@ -99,9 +99,7 @@ def run_with_display(
 
 def for_project(ui: UI, project: Project) -> UI:
     """How the file wants the run to be told; what the user named wins."""
-    from odibi.stories import scrubber
-
-    return replace(ui, default_level=project.logging.level, scrub=scrubber(project))
+    return replace(ui, default_level=project.logging.level)
 
 
 def exit_code(result: RunResult) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from odibi.secrets import scrub
+
 MAX_CELL = 60
 
 
@@ -38,7 +40,7 @@ def table(
 def cell(value: object, limit: int | None = MAX_CELL) -> str:
     """One line of bounded length, without terminal codes."""
     text = "" if value is None else value if isinstance(value, str) else str(value)
-    text = printable(text.replace("\n", " "))
+    text = printable(scrub(text).replace("\n", " "))  # before the cut, which could halve a secret
     return text if limit is None or len(text) <= limit else text[: limit - 3] + "..."
 
 

@@ -6,12 +6,12 @@ import errno
 import json as json_module
 import os
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 from odibi.errors import AccessError
+from odibi.secrets import scrub, scrub_data, scrub_document
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 _GONE = (errno.EPIPE, errno.EINVAL, errno.EBADF)
@@ -40,14 +40,15 @@ ASCII = Marks("+", "x", "-", "#", "~", "!")
 
 @dataclass(frozen=True)
 class UI:
-    """What the global options ask for. `log_level` is what the user named, `default_level` what counts otherwise;
-    `scrub` takes secrets out of every text."""
+    """What the global options ask for. `log_level` is what the user named, `default_level` what counts otherwise.
+
+    All that the command line prints passes here, and leaves without secrets.
+    """
 
     log_level: str | None = None
     quiet: bool = False
     json: bool = False
     default_level: str = "INFO"
-    scrub: Callable[[str], str] | None = None
 
     @property
     def level(self) -> str:
@@ -76,13 +77,7 @@ class UI:
 
     def data(self, text: str) -> None:
         """Print a result. Raises `AccessError` when it can not be written; a reader that went away is no error."""
-        if self.scrub is not None:
-            text = self.scrub(text)
-        try:
-            _write(sys.stdout, text if text.endswith("\n") else text + "\n")
-        except OSError as error:
-            _mute(sys.stdout)
-            raise AccessError(f"the result can not be written to the output: {error.strerror or error}") from error
+        _put(scrub(text))
 
     def keep_prints_out(self) -> AbstractContextManager[Any]:
         """With `--json`, what users' own code prints inside goes to stderr: stdout is one JSON document."""
@@ -90,7 +85,8 @@ class UI:
 
     def dump(self, value: Any) -> None:
         """Print a result as JSON."""
-        self.data(json_module.dumps(value, indent=2, default=str, ensure_ascii=not _can_print(sys.stdout, "é✓")))
+        ascii_only = not _can_print(sys.stdout, "é✓")
+        _put(scrub_document(json_module.dumps(scrub_data(value), indent=2, default=str, ensure_ascii=ascii_only)))
 
     def say(self, text: str) -> None:
         """Tell what is going on; silent with `--quiet`."""
@@ -104,12 +100,26 @@ class UI:
 
     def error(self, text: str) -> None:
         """Tell what went wrong; never silent. A talk that nobody can hear stops no work."""
-        if self.scrub is not None:
-            text = self.scrub(text)
-        try:
-            _write(sys.stderr, text + "\n")
-        except OSError:
-            _mute(sys.stderr)
+        _tell(scrub(text))
+
+    def log(self, value: Any) -> None:
+        """Tell something as one line of JSON; never silent."""
+        _tell(scrub_document(json_module.dumps(scrub_data(value), default=str)))
+
+
+def _put(text: str) -> None:
+    try:
+        _write(sys.stdout, text if text.endswith("\n") else text + "\n")
+    except OSError as error:
+        _mute(sys.stdout)
+        raise AccessError(f"the result can not be written to the output: {error.strerror or error}") from error
+
+
+def _tell(text: str) -> None:
+    try:
+        _write(sys.stderr, text + "\n")
+    except OSError:
+        _mute(sys.stderr)
 
 
 def _can_print(stream: TextIO | None, text: str) -> bool:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from odibi.config.variables import Filled
 from odibi.errors import closest, suggest
+from odibi.secrets import names_secret, shown_name, stands_out
 
 Path = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -48,6 +49,8 @@ class Finding:
     message: str
     hint: str = ""
     implied: bool = False
+    shown: str = ""
+    """The unknown key as it may be shown: YAML may have taken a part of a secret for it."""
 
     @property
     def place(self) -> Path:
@@ -193,7 +196,15 @@ def _unknown(trace: _Trace, siblings: Any) -> Finding:
     hints: Mapping[str, str] = getattr(owner, "key_hints", {})
     fields = _fields(owner) if owner else {}
     hint = hints.get(key) or suggest_key(key, fields, siblings if isinstance(siblings, dict) else {})
-    return Finding(trace.path, "unknown", f"unknown key {key!r}", hint)
+    shown = _shown_key(key, fields, siblings)
+    return Finding(trace.path, "unknown", f"unknown key {shown!r}", hint, shown=shown)
+
+
+def _shown_key(key: str, known: Iterable[str], siblings: Any) -> str:
+    """An unknown key, unless it is likely what follows a comma in an unquoted secret: `{client_secret: a,b}`."""
+    beside = siblings if isinstance(siblings, dict) else {}
+    torn = beside.get(key) is None and any(names_secret(name) for name in beside if name != key)
+    return "…" if torn and not closest(key, known) else shown_name(key)
 
 
 def suggest_key(key: str, known: Iterable[str], present: Iterable[str] = ()) -> str:
@@ -216,13 +227,18 @@ def _value(trace: _Trace, error: Any, unreadable: bool) -> Finding:
     if kind == "literal_error" and isinstance(given, str):
         choices = [str(choice) for choice in _choices(trace.annotation)]
         name = next((part for part in reversed(trace.path) if isinstance(part, str)), "value")
-        return Finding(trace.path, "value", f"unknown {name} {given!r}", suggest(given, choices))
+        return Finding(trace.path, "value", f"unknown {name} {_shown_word(given)!r}", suggest(given, choices))
     if kind in _BOUNDS:
         limit, words = _BOUNDS[kind]
         return Finding(trace.path, "value", f"must be {words} {error['ctx'][limit]:g}")
     if kind in ("too_short", "string_too_short"):
         return Finding(trace.path, "value", "must not be empty")
     return _wrong_type(trace, given, unreadable)
+
+
+def _shown_word(given: str) -> str:
+    """A value that should be one of a few words; a key that got into the wrong line is none."""
+    return given if isinstance(given, Filled) or not stands_out(given) else "…"
 
 
 def _wrong_type(trace: _Trace, given: Any, unreadable: bool) -> Finding:

@@ -18,6 +18,7 @@ import yaml
 from odibi.config import variables
 from odibi.config.yaml_syntax import SyntaxMistake, explain
 from odibi.errors import Position
+from odibi.secrets import names_secret, shown_name
 
 KeyPath = tuple[str | int, ...]
 
@@ -235,6 +236,11 @@ class _Composer:
         parts = [frame.slot(False) for frame in self.stack[:-1]]
         return sum(parts, ()) + (self.stack[-1].slot(True) if self.stack else ())
 
+    def in_secret(self) -> bool:
+        """True in the value of a key that holds a secret, of which nothing is shown: it may begin with any sign."""
+        path = self.path()
+        return bool(path) and names_secret(str(path[-1]))
+
     def note(self, index: int, message: str, hint: str, path: KeyPath | None = None) -> None:
         self.notes.add(self.source.place(index), self.path() if path is None else path, message, hint)
 
@@ -253,7 +259,7 @@ class _Composer:
         name = event.tag.removeprefix(_TAG)
         if name in allowed and event.tag != name:
             return str(name)
-        shown = f"!!{name}" if event.tag != name else event.tag
+        shown = f"!!{name}" if event.tag != name else "!…" if self.in_secret() else event.tag
         tags = ", ".join(f"!!{each}" for each in allowed)
         hint = f"here can stand {tags}; a text that starts with '!' must be quoted"
         self.note(event.start_mark.index, f"the tag {_short(shown)!r} is not allowed", hint)
@@ -290,7 +296,7 @@ class _Composer:
         if node is None or not node.size:
             node = Scalar(self.source, index, event.end_mark.index, "", True)
             node.broken = True
-            name = _short(event.anchor)
+            name = "…" if self.in_secret() else _short(event.anchor)
             if event.anchor in self.anchors:
                 self.note(index, f"'*{name}' stands inside of what it repeats", "write the value out")
             else:
@@ -347,7 +353,10 @@ class _Composer:
             hint = f"first at {self.source.place(first)}; "
             hint += "write one list: <<: [*a, *b]" if frame.is_merge else "remove one of the two"
             frame.key = key
-            self.note(frame.key_index, f"the key {_short(key)!r} is defined twice", hint)
+            shown = "…" if _is_torn(mapping, key) else shown_name(key)
+            self.note(
+                frame.key_index, f"the key {shown!r} is defined twice", hint, self.path()[:-1] if shown != key else None
+            )
             frame.key = None
             return
         frame.key = key
@@ -381,6 +390,13 @@ class _Composer:
                 break
         mapping.entries = {**entries, **mapping.entries}
         mapping.keys = {**keys, **mapping.keys}
+
+
+def _is_torn(mapping: Mapping, key: str) -> bool:
+    """Whether a key without a value is likely what follows a comma in an unquoted secret: `{client_secret: a,b,b}`."""
+    first = mapping.entries.get(key)
+    has_value = not isinstance(first, Scalar) or bool(first.text)
+    return not has_value and any(names_secret(name) for name in mapping.keys if name != key)
 
 
 def _short(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from odibi.connections.base import BaseConnection, Location
 from odibi.errors import CheckFailed, ConfigError, Position, Problem, UnknownNameError
 from odibi.retry import is_transient
+from odibi.secrets import remember_options, scrub
 from odibi.types import Column, DataType
 
 MODES = ("overwrite", "append", "error", "ignore")
@@ -39,9 +40,12 @@ class Source:
     connection: BaseConnection
     path: str
     format: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     schema: Mapping[str, DataType] = field(default_factory=dict)
     table: str | None = None
+
+    def __post_init__(self) -> None:
+        _remember(self)
 
     def location(self) -> Location:
         """Where the data is; may fetch a credential. `storage_options` among the options win over the connection's."""
@@ -59,14 +63,23 @@ class Target:
     mode: str = "overwrite"
     partition_by: tuple[str, ...] = ()
     schema: Mapping[str, DataType] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     table: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     reused: bool = False
 
+    def __post_init__(self) -> None:
+        _remember(self)
+
     def location(self) -> Location:
         """Where the data goes; may fetch a credential. `storage_options` among the options win."""
         return _location(self)
+
+
+def _remember(end: Source | Target) -> None:
+    given = end.options.get("storage_options")
+    if isinstance(given, Mapping):
+        remember_options(given)
 
 
 def shown_options(end: Source | Target) -> dict[str, Any]:
@@ -251,7 +264,7 @@ class Engine(ABC):
         by = (partition_by,) if isinstance(partition_by, str) else tuple(partition_by)
         report = self.save(self.adopt(df), Target(**end, mode=mode, partition_by=by))
         for text in report.warnings:
-            warnings.warn(text, UserWarning, stacklevel=2)
+            warnings.warn(scrub(text), UserWarning, stacklevel=2)
         return report
 
     def execute_sql(self, sql: str, context: Any) -> Any:

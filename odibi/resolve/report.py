@@ -9,6 +9,7 @@ from odibi.config.loader import Document
 from odibi.config.problems import Finding, Path, value_at
 from odibi.config.repair import Damage
 from odibi.errors import ConfigError, Position, Problem, suggest
+from odibi.secrets import scrub
 
 
 class Report:
@@ -34,7 +35,12 @@ class Report:
         path = (*base, *finding.place)
         if finding.implied or self.damage.unread(path):
             return
-        self.add(path, finding.message, finding.hint, at_key=finding.kind == "unknown")
+        if finding.kind != "unknown":
+            self.add(path, finding.message, finding.hint)
+            return
+        around = self.document.key_name(path[:-1])
+        key = f"{around}.{finding.shown}" if around else finding.shown
+        self._problems.append(Problem(self.document.locate_key(path), key, finding.message, finding.hint))
 
     def add_general(self, key: str, message: str, hint: str = "") -> None:
         """Note a mistake that stands in no file, such as in an argument."""
@@ -42,7 +48,8 @@ class Report:
 
     def warn(self, path: Path, message: str, hint: str = "") -> None:
         """Note what is allowed and not wise."""
-        self.warnings.append(str(Problem(self.document.locate(path), self.document.key_name(path), message, hint)))
+        problem = Problem(self.document.locate(path), self.document.key_name(path), message, hint)
+        self.warnings.append(scrub(str(problem)))
 
     def raise_problems(self) -> None:
         """Raise ConfigError with all mistakes in the order of the file, if there are any."""

@@ -161,9 +161,10 @@ class StoryRecorder:
 def _write_story(store: StoryStore, folder: str, facts: PipelineFacts, settings: StorySettings) -> str:
     """Make the three files; the data last, so that a story that has it is whole."""
     story = build_story(facts, settings)
-    page = store.write(f"{folder}/{PAGE}", to_html(story))
-    store.write(f"{folder}/{MARKDOWN}", to_markdown(story))
-    store.write(f"{folder}/{JSON}", to_json(story))
+    clean = settings.scrub_document or str
+    page = store.write(f"{folder}/{PAGE}", clean(to_html(story)))
+    store.write(f"{folder}/{MARKDOWN}", clean(to_markdown(story)))
+    store.write(f"{folder}/{JSON}", clean(to_json(story)))
     return page
 
 

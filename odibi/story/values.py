@@ -21,6 +21,8 @@ MAX_COLUMNS = 200
 """Columns of one sample."""
 _EXACT = 2**53
 """From here on a number of JSON is not exact for every reader; such integers are texts."""
+_SHORT = 1000
+"""Integers of fewer digits are no secrets."""
 _QUOTED = re.compile(r"(['\"])(.*?)\1", re.DOTALL)
 _BEFORE_NAMES = ("did you mean ", "column ", "columns ", "node ", "table ")
 """After these words a message quotes a name, not a value."""
@@ -90,10 +92,14 @@ class Cleaner:
         if value is None or kind is bool:
             return value
         if kind is int and -_EXACT < value < _EXACT:
-            return value
+            return value if -_SHORT < value < _SHORT else self.number(value)
         if kind is float and math.isfinite(value):
             return value
         return self._value(value, [MAX_LEAVES], 0)
+
+    def number(self, value: int) -> Any:
+        """The number itself, unless its digits are a secret."""
+        return value if self.scrub is None or self.scrub(str(value)) == str(value) else MASKED
 
     def rows(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[list[Any]]:
         """The cells of `rows` in the order of `columns`."""
@@ -165,7 +171,7 @@ class Cleaner:
         if isinstance(value, str):
             return self.text(str(value), MAX_CELL)
         if isinstance(value, int):
-            return int(value) if -_EXACT < value < _EXACT else self.text(integer(value), MAX_CELL)
+            return self.number(int(value)) if -_EXACT < value < _EXACT else self.text(integer(value), MAX_CELL)
         if isinstance(value, float):
             return real(float(value))
         if type(value).__module__ == "numpy" and callable(getattr(value, "item", None)):
@@ -174,7 +180,14 @@ class Cleaner:
                 if not isinstance(value.item(), type(value))
                 else self.text(str(value), MAX_CELL)
             )
+        if isinstance(value, bytes | bytearray | memoryview) and self._is_secret(bytes(value)):
+            return MASKED
         return self.text(plain(value), MAX_CELL)
+
+    def _is_secret(self, value: bytes) -> bool:
+        """Whether bytes hold a secret, which their hexadecimal form, cut short, would give away in part."""
+        text = value.decode("utf-8", "replace")
+        return self.scrub is not None and self.scrub(text) != text
 
 
 def integer(value: int) -> str:
