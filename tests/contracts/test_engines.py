@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from odibi.connections import BaseConnection, LocalConnection, LocalDBFS
+from odibi.connections import AzureADLS, BaseConnection, LocalConnection, LocalDBFS
 from odibi.engine import Engine, PandasEngine
+from odibi.testing.azure import Sandbox
 from odibi.testing.contracts import EngineContract
 
 
@@ -24,6 +25,13 @@ class TestPandasOnDBFS(TestPandas):
     @pytest.fixture
     def connection(self, tmp_path: Path) -> BaseConnection:
         return LocalDBFS(tmp_path / "dbfs", name="lake")
+
+
+class TestPandasOnADLS(TestPandas):
+    @pytest.fixture
+    def connection(self, azure: Sandbox, azure_container: str) -> BaseConnection:
+        key = azure.accounts["silveracct"]
+        return AzureADLS("silveracct", azure_container, "lake", "direct_key", account_key=key, name="lake")
 
 
 def test_names_of_connections_are_known_to_the_engine(tmp_path: Path) -> None:

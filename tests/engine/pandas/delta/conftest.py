@@ -1,4 +1,5 @@
-"""A lake of Delta tables, written in both ways: by DuckDB and delta-rs's commit, and by delta-rs's own writer."""
+"""A lake of Delta tables, written in both ways: by DuckDB and delta-rs's commit, and by delta-rs's own writer; on disk
+and in a container of Azure storage."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from odibi.connections.local import LocalConnection
+from odibi.connections import AzureADLS, BaseConnection, LocalConnection
 from odibi.engine.base import NO_CHECKS, Checks, Source, Target, WriteReport
 from odibi.engine.pandas.delta import save, scan
+from odibi.engine.pandas.delta.table import storage_options, table_uri
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.formats import normalise_options
+from odibi.testing.azure import Sandbox
 from odibi.types import parse_type
 
 
@@ -25,13 +28,16 @@ class Lake:
     root: Path
     session: Session
     way: str = "fast"
-    connection: LocalConnection = field(init=False)
+    connection: BaseConnection = field(init=False)
 
     def __post_init__(self) -> None:
         self.connection = LocalConnection(self.root, name="lake")
 
     def path(self, name: str = "t") -> Path:
         return self.root / name
+
+    def exists(self, name: str) -> bool:
+        return self.path(name).exists()
 
     def write(
         self,
@@ -44,7 +50,7 @@ class Lake:
     ) -> WriteReport:
         facts["partition_by"] = tuple(facts.get("partition_by", ()))
         facts["schema"] = {key: parse_type(text) for key, text in facts.get("schema", {}).items()}
-        if self.way == "careful" and not self.path(name).exists():
+        if self.way == "careful" and not self.exists(name):
             self.demand_care(name)
         target = Target(self.connection, name, "delta", mode=mode, **facts)
         return save(self.session, self.session.frame(sql), target, checks, run_checks)
@@ -55,7 +61,11 @@ class Lake:
 
         schema = {"type": "struct", "fields": [{"name": "v", "type": "integer", "nullable": True, "metadata": {}}]}
         config = {"delta.enableChangeDataFeed": "true"}
-        DeltaTable.create(str(self.path(name)), Schema.from_json(json.dumps(schema)), configuration=config)
+        place = self.connection.location(name)
+        DeltaTable.create(
+            table_uri(place), Schema.from_json(json.dumps(schema)), configuration=config,
+            storage_options=storage_options(place),
+        )  # fmt: skip
 
     def read(self, name: str = "t", **options: Any) -> DuckFrame:
         canonical, mistakes = normalise_options("delta", "read", options)
@@ -79,6 +89,29 @@ class Lake:
         return sorted(str(path.relative_to(self.path(name))) for path in self.path(name).rglob("*.parquet"))
 
 
+class AzureLake(Lake):
+    """In the container of a storage account; `root` is a URL's place there."""
+
+    def __init__(self, azure: Sandbox, container: str, session: Session, way: str = "fast") -> None:
+        self.azure, self.container, self.session, self.way = azure, container, session, way
+        self.root = Path("lake")
+        self.connection = self.connected()
+
+    def connected(self, **other: Any) -> AzureADLS:
+        given = {"auth_mode": "direct_key", "account_key": self.azure.accounts["silveracct"], **other}
+        return AzureADLS("silveracct", self.container, "lake", name="lake", **given)
+
+    def names(self, name: str = "t") -> list[str]:
+        found = self.azure.list("silveracct", self.container, f"lake/{name}/")
+        return sorted(path.removeprefix(f"lake/{name}/") for path in found)
+
+    def exists(self, name: str) -> bool:
+        return bool(self.names(name))
+
+    def files(self, name: str = "t") -> list[str]:
+        return [path for path in self.names(name) if path.endswith(".parquet") and not path.startswith("_delta_log")]
+
+
 @pytest.fixture
 def session() -> Iterator[Session]:
     session = Session()
@@ -92,7 +125,17 @@ def lake(tmp_path: Path, session: Session) -> Lake:
     return Lake(tmp_path / "lake", session)
 
 
-@pytest.fixture(params=["fast", "careful"])
+@pytest.fixture
+def azure_lake(azure: Sandbox, azure_container: str, session: Session) -> AzureLake:
+    """Written in the fast way, to Azure."""
+    return AzureLake(azure, azure_container, session)
+
+
+@pytest.fixture(params=["fast", "careful", "azure fast", "azure careful"])
 def any_lake(request: pytest.FixtureRequest, tmp_path: Path, session: Session) -> Lake:
-    """Written in each way."""
-    return Lake(tmp_path / "lake", session, way=request.param)
+    """Written in each way, to each place."""
+    place, way = request.param.split(" ") if " " in request.param else ("disk", request.param)
+    if place == "disk":
+        return Lake(tmp_path / "lake", session, way=way)
+    container = request.getfixturevalue("azure_container")
+    return AzureLake(request.getfixturevalue("azure"), container, session, way)
