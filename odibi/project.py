@@ -21,6 +21,7 @@ from odibi.resolve.functions import import_modules
 from odibi.resolve.nodes import resolve_pipelines
 from odibi.resolve.report import Report
 from odibi.resolve.scope import Scope
+from odibi.secrets import remember_settings
 from odibi.transforms import project_transforms
 
 ENGINE_DIALECTS = {"pandas": "duckdb", "spark": "spark"}
@@ -84,17 +85,21 @@ def load_project(
 
 def resolve_project(document: Document, engine: str | None = None, environ: Mapping[str, str] | None = None) -> Project:
     """As `load_project`, of a document that was read before. The document may hold mistakes of its own."""
+    given = document.data.get("connections")
+    if isinstance(given, Mapping):
+        remember_settings(given)  # before anything is said of them
     report = Report(document)
     config = _config(document, report)
     engine_name, engine_dialect, sql_dialect = _engine(config, engine, report)
-    connections = build_connections(config.connections, report)
+    production = (environ or {}).get("ODIBI_ENV") == "production"
+    connections = build_connections(config, report, production)
     scope = Scope(
         report=report,
         connections=connections,
         engine_name=engine_name if engine_dialect and sql_dialect else "",
         sql_dialect=sql_dialect,
         engine_dialect=engine_dialect or "duckdb",
-        production=(environ or {}).get("ODIBI_ENV") == "production",
+        production=production,
     )
     pipelines = _resolve(config, scope)
     return Project(
@@ -190,3 +195,7 @@ def _check_story(story: StoryConfig, scope: Scope) -> None:
         except PathEscapeError as error:
             message, _, hint = str(error).partition("; ")
             report.add(("story", "path"), message, hint)
+    refusal = connection.unusable("") if connection is not None else ""
+    if refusal:
+        message, _, hint = refusal.partition("; ")
+        report.add(("story", "connection"), f"no story can be written there: {message}", hint)

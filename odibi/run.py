@@ -17,8 +17,9 @@ from pathlib import Path
 
 from odibi import graph
 from odibi._version import __version__
+from odibi.credentials import fetch, needy_connections, selected_nodes
 from odibi.engine.base import Engine
-from odibi.errors import NodeError, UnknownNameError
+from odibi.errors import KeyFetchError, NodeError, UnknownNameError
 from odibi.events import (
     ErrorRecord,
     Event,
@@ -41,6 +42,7 @@ from odibi.plan import Node, ResolvedPipeline
 from odibi.project import Project
 from odibi.results import PipelineResult, RunResult
 from odibi.retry import NO_RETRY, RetryPolicy, with_retry
+from odibi.secrets import scrub
 
 MAX_WORKERS = 4
 """Nodes at once by default: each query uses all cores already, and two big ones at a time need the memory of both."""
@@ -97,11 +99,23 @@ def run_project(
 ) -> RunResult:
     """Run the selected pipelines of a project. `recorder(emit)` makes the observer that writes the stories.
 
-    Raises `UnknownNameError` for a pipeline or node that is not there, before anything runs. Failures of nodes are in
-    the result, not raised. Ctrl-C ends the run cleanly: the result's status is `interrupted`.
+    Raises `UnknownNameError` for a pipeline or node that is not there, and `KeyFetchError` with all credentials that
+    could not be fetched, before anything runs; the stories say so where they can be written without one. Failures of
+    nodes are in the result, not raised. Ctrl-C ends the run cleanly: the result's status is `interrupted`.
     """
     selected = select_pipelines(project, options.pipelines, options.nodes)
-    return _Run(project, engine, options, observers, recorder, stop or Stop()).run(selected)
+    stop = stop or Stop()
+    needy = needy_connections(project, selected, options.nodes, story=recorder is not None)
+    reachable = project.story.connection not in needy
+    try:
+        fetch(needy, lambda: stop.requested)
+    except KeyFetchError as error:
+        _Run(project, engine, options, (), recorder if reachable else None, stop).refuse(selected, str(error))
+        raise
+    except KeyboardInterrupt:
+        stop.request()
+        recorder = recorder if reachable else None
+    return _Run(project, engine, options, observers, recorder, stop).run(selected)
 
 
 def select_pipelines(project: Project, names: Sequence[str], nodes: Sequence[str]) -> list[ResolvedPipeline]:
@@ -167,14 +181,22 @@ class _Run:
         self.emit(RunFinished(self.info, final.status, datetime.now(UTC), time.perf_counter() - began))
         return final
 
+    def refuse(self, pipelines: Sequence[ResolvedPipeline], reason: str) -> None:
+        """Tell that nothing could run."""
+        self.emit(RunStarted(self.info, [pipeline.name for pipeline in pipelines]))
+        for pipeline in pipelines:
+            self.skip(pipeline, reason, "failed")
+        self.emit(RunFinished(self.info, "failed", datetime.now(UTC), 0.0))
+
     def start(self, pipeline: ResolvedPipeline, nodes: Sequence[Node]) -> None:
         infos = [node_info(node) for node in nodes]
         self.emit(PipelineStarted(pipeline.name, infos, datetime.now(UTC), pipeline.description, pipeline.layer))
 
     def skip(self, pipeline: ResolvedPipeline, reason: str, status: Status) -> PipelineResult:
         self.start(pipeline, pipeline.nodes)
+        because = "the pipeline could not start" if status == "failed" else reason
         records = [
-            skipped(node, reason, "interrupted" if status == "interrupted" else "skipped") for node in pipeline.nodes
+            skipped(node, because, "interrupted" if status == "interrupted" else "skipped") for node in pipeline.nodes
         ]
         for record in records:
             self.emit(NodeFinished(record))
@@ -182,20 +204,13 @@ class _Run:
 
     def run_pipeline(self, pipeline: ResolvedPipeline) -> PipelineResult:
         began = time.perf_counter()
-        nodes = self.selected_nodes(pipeline)
+        nodes = selected_nodes(pipeline, self.options.nodes)
         self.start(pipeline, nodes)
         work = _PipelineRun(self, nodes)
         records = work.run()
         states = {record.status for record in records}
         status: Status = "interrupted" if work.interrupted else "failed" if states - {"completed"} else "completed"
         return self.finish(pipeline, status, time.perf_counter() - began, records, "")
-
-    def selected_nodes(self, pipeline: ResolvedPipeline) -> list[Node]:
-        if not self.options.nodes:
-            return list(pipeline.nodes)
-        names = [node.name for node in pipeline.nodes if node.name in self.options.nodes]
-        needed = graph.with_needs(names, {node.name: node.inputs for node in pipeline.nodes})
-        return [node for node in pipeline.nodes if node.name in needed]
 
     def finish(
         self, pipeline: ResolvedPipeline, status: Status, duration: float, records: Sequence[NodeRecord], reason: str
@@ -389,7 +404,7 @@ class _PipelineRun:
             record.warnings.append(
                 f"attempt {attempt} failed ({type(_origin(error)).__name__}), tried again after {wait:g} s"
             )
-            self.run_.emit(NodeRetried(node.pipeline, node.name, attempt, wait, str(error)))
+            self.run_.emit(NodeRetried(node.pipeline, node.name, attempt, wait, scrub(str(error))))
             return not self.stop.wait(wait)
 
         return with_retry(
@@ -418,9 +433,9 @@ def bug_record(error: BaseException) -> ErrorRecord:
 
     return ErrorRecord(
         type=type(error).__name__,
-        message=f"{type(error).__name__}: {error}",
+        message=scrub(f"{type(error).__name__}: {error}"),
         cause="bug",
-        traceback="".join(traceback.format_exception(error)),
+        traceback=scrub("".join(traceback.format_exception(error))),
     )
 
 

@@ -213,9 +213,12 @@ def test_all_mistakes_at_once_in_the_order_of_the_file(folder: Folder):
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ("{type: azure_adl}", "x.type: unknown connection type 'azure_adl'; known: local, local_dbfs"),
-        ("{type: locl}", "x.type: unknown connection type 'locl'; did you mean 'local'? known: local, local_dbfs"),
-        ("{base_path: a}", "x: the key 'type' is missing; add `type: …`; known: local, local_dbfs"),
+        ("{type: s3}", "x.type: unknown connection type 's3'; known: azure_adls, local, local_dbfs"),
+        (
+            "{type: locl}",
+            "x.type: unknown connection type 'locl'; did you mean 'local'? known: azure_adls, local, local_dbfs",
+        ),
+        ("{base_path: a}", "x: the key 'type' is missing; add `type: …`; known: azure_adls, local, local_dbfs"),
         ("{tpye: local}", "x.tpye: unknown key 'tpye'; did you mean 'type'?"),
         (
             "{type: local, base_pth: a}",
@@ -223,7 +226,7 @@ def test_all_mistakes_at_once_in_the_order_of_the_file(folder: Folder):
         ),
         ("{type: local, base_path: 5}", "x.base_path: expected text, found a number; write it in quotes"),
         ("5", "x: expected a mapping, found a number"),
-        ("{type: 5}", "x.type: expected the name of a connection type; known: local, local_dbfs"),
+        ("{type: 5}", "x.type: expected the name of a connection type; known: azure_adls, local, local_dbfs"),
     ],
 )
 def test_wrong_connections(folder: Folder, settings: str, problem: str):

@@ -206,7 +206,7 @@ class AzureADLS(BaseConnection):
 
     def replaces_access(self, storage_options: Mapping[str, Any]) -> bool:
         """Whether the options of a read or write bring a credential of their own."""
-        from odibi.azure.storage import CREDENTIALS
+        from odibi.azure.access import CREDENTIALS
 
         return any(storage_options.get(name) for name in CREDENTIALS)
 

@@ -1,0 +1,84 @@
+"""The credentials of a run: which connections need one for what was selected, and fetching them first of all."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from odibi import graph
+from odibi.connections.base import BaseConnection
+from odibi.engine.base import Source, Target
+from odibi.plan import Node, ResolvedPipeline
+from odibi.project import Project
+
+WAIT = 0.2
+"""Seconds between two looks at whether the run is to stop."""
+
+
+def selected_nodes(pipeline: ResolvedPipeline, names: Sequence[str]) -> list[Node]:
+    """The named nodes and what they need, in file order; all where none is named."""
+    if not names:
+        return list(pipeline.nodes)
+    named = [node.name for node in pipeline.nodes if node.name in names]
+    needed = graph.with_needs(named, {node.name: node.inputs for node in pipeline.nodes})
+    return [node for node in pipeline.nodes if node.name in needed]
+
+
+def needy_connections(
+    project: Project, pipelines: Sequence[ResolvedPipeline], nodes: Sequence[str] = (), story: bool = True
+) -> dict[str, BaseConnection]:
+    """By name, the connections whose credential a run of these pipelines (of these nodes, where named) has to fetch,
+    that of its stories included."""
+    used = {end.connection.name: end.connection for end in _ends(pipelines, nodes) if not _brings_its_own(end)}
+    if story and project.story.connection is not None:
+        used[project.story.connection] = project.connections[project.story.connection]
+    return {name: connection for name, connection in used.items() if connection.needs() is not None}
+
+
+def _ends(pipelines: Sequence[ResolvedPipeline], nodes: Sequence[str]) -> Iterator[Source | Target]:
+    for pipeline in pipelines:
+        for node in selected_nodes(pipeline, nodes):
+            if node.source is not None:
+                yield node.source
+            if node.target is not None and (not nodes or node.name in nodes):
+                yield node.target
+
+
+def _brings_its_own(end: Source | Target) -> bool:
+    given = end.options.get("storage_options")
+    return bool(given) and end.connection.replaces_access(given)
+
+
+def fetch(connections: Mapping[str, BaseConnection], stops: Callable[[], bool]) -> None:
+    """Fetch the credentials of the connections in parallel, and give each its own.
+
+    Raises `KeyFetchError` with all that failed, and `KeyboardInterrupt` as soon as `stops()` says so.
+    """
+    if not connections:
+        return
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        from odibi.prefetch import prefetch
+
+        try:
+            prefetch(connections)
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    threading.Thread(target=work, name="odibi-credentials", daemon=True).start()
+    error = _next(ended, stops)
+    if error is not None:
+        raise error
+
+
+def _next(ended: queue.SimpleQueue[BaseException | None], stops: Callable[[], bool]) -> BaseException | None:
+    while True:
+        try:
+            return ended.get(timeout=WAIT)
+        except queue.Empty:
+            if stops():
+                raise KeyboardInterrupt from None
