@@ -26,6 +26,10 @@ TYPES = {
 
 def fits(schema: Any, value: Any) -> bool:
     """A validator of what our schema uses, and of nothing else."""
+    if isinstance(schema, bool):
+        return schema
+    if "if" in schema and fits(schema["if"], value) and not fits(schema["then"], value):
+        return False
     if "$ref" in schema:
         return fits(SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")], value)
     return (
@@ -76,8 +80,21 @@ def project(**node: Any) -> dict[str, Any]:
     }
 
 
+def lake(**settings: Any) -> dict[str, Any]:
+    return {"connections": {"lake": {"type": "azure_adls", "account": "account1", **settings}}}
+
+
 RIGHT: list[dict[str, Any]] = [
     {},
+    {"key_vault_name": "company-kv", "service_credential": "kv-reader", **lake(secret_name="bronze-key")},
+    lake(secret_name="s", key_vault_name="kv", container="c", path_prefix="p", validate=False),
+    lake(auth_mode="direct_key", account_key="${KEY}", endpoint_suffix="core.chinacloudapi.cn"),
+    lake(auth_mode="managed_identity", client_id="x"),
+    lake(auth_mode="service_principal", tenant_id="t", client_id="c", client_secret="s"),
+    lake(auth_mode="sas", sas_token="sig=x"),
+    lake(auth_mode="default", service_credential="kv-reader"),
+    lake(auth_mode="unity_catalog"),
+    lake(auth_mode="${MODE}", account_key="k", secret_name="s"),
     {"engine": "spark", "sql_dialect": "spark", "version": "1", "include": ["a.yaml"], "transforms": ["a.py"]},
     {"retry": {"max_attempts": "${N:-3}", "enabled": "${ON}"}, "logging": {"level": "${LEVEL}"}},
     project(read={"connection": "lake", "path": "a.csv", "format": "csv", "options": {"sep": ";", "header": 0}}),
@@ -89,6 +106,15 @@ RIGHT: list[dict[str, Any]] = [
     project(write={"connection": "lake", "path": "a", "mode": "append", "partition_by": ["a"]}),
 ]
 WRONG: list[dict[str, Any]] = [
+    lake(),
+    lake(auth_mode="keyvault"),
+    lake(secret_name="s", account_key="k"),
+    lake(auth_mode="direct_key"),
+    lake(auth_mode="direct_key", account_key=5),
+    lake(auth_mode="sas", sas_token="sig=x", client_id="c"),
+    lake(auth_mode="unity_catalog", secret_name="s"),
+    lake(secret_name="s", accountt="a"),
+    {"connections": {"lake": {"type": "azure_adls", "secret_name": "s"}}},
     {"versoin": "1"},
     {"version": 1.0},
     {"engine": "pandsa"},
