@@ -22,10 +22,13 @@ need pytest.
 
 from __future__ import annotations
 
-from odibi.testing.compare import assert_frame_equal
-from odibi.testing.frames import frame, rows_of
-from odibi.testing.memory import MemoryConnection, memory_connections
-from odibi.testing.projects import TestProject, TestRun, project, run_project
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from odibi.testing.compare import assert_frame_equal
+    from odibi.testing.frames import frame, rows_of
+    from odibi.testing.memory import MemoryConnection, memory_connections
+    from odibi.testing.projects import TestProject, TestRun, project, run_project
 
 __all__ = [
     "MemoryConnection",
@@ -38,3 +41,24 @@ __all__ = [
     "rows_of",
     "run_project",
 ]
+
+_HOMES = {
+    "MemoryConnection": "memory",
+    "TestProject": "projects",
+    "TestRun": "projects",
+    "assert_frame_equal": "compare",
+    "frame": "frames",
+    "memory_connections": "memory",
+    "project": "projects",
+    "rows_of": "frames",
+    "run_project": "projects",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when asked for: every pytest session imports this package, for its plugin."""
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(f"odibi.testing.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'odibi.testing' has no attribute {name!r}")

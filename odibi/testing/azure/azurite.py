@@ -5,24 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import Empty, Queue
 
-from odibi.errors import DataNotFoundError
 from odibi.testing.azure.certificates import Certificates
-from odibi.testing.azure.install import azurite_main
+from odibi.testing.azure.install import SandboxMissingError, azurite_main, find_node
 
 LAUNCHER = Path(__file__).with_name("launcher.js")
 START_SECONDS = 60.0
 _LISTENS = re.compile(r"listens on https?://127\.0\.0\.1:(\d+)")
-
-
-class SandboxMissingError(DataNotFoundError):
-    """Node.js or Azurite is not installed; the text says which command installs it."""
 
 
 class Azurite:
@@ -45,13 +39,7 @@ class Azurite:
 
 def find_azurite() -> tuple[str, Path]:
     """Node.js and Azurite's main module. Raises `SandboxMissingError`."""
-    node = os.environ.get("AZURITE_NODE") or shutil.which("node")
-    if not node:
-        raise SandboxMissingError(
-            "the offline Azure needs Node.js 20 or newer, and there is no `node` on the PATH; install it, then run: "
-            "odibi sandbox install"
-        )
-    main = azurite_main()
+    node, main = find_node(), azurite_main()
     if main is None:
         raise SandboxMissingError("the offline Azure needs Azurite, which is not installed; run: odibi sandbox install")
     return node, main

@@ -22,7 +22,7 @@ def azure_server() -> Iterator[Sandbox]:
     Skips where Azurite is not installed; on CI (the variable CI) it fails instead.
     """
     from odibi.errors import MissingExtraError
-    from odibi.testing.azure.azurite import SandboxMissingError
+    from odibi.testing.azure.install import SandboxMissingError
     from odibi.testing.azure.sandbox import azure_sandbox
 
     with contextlib.ExitStack() as stack:
