@@ -17,10 +17,13 @@ from odibi.cli import run_command
 from odibi.config.loader import load_document
 from odibi.schema import json_schema
 from odibi.testing import assert_frame_equal
+from odibi.testing.azure import Sandbox
 from tests.docs.pages import ROOT
 
 EXAMPLES = ROOT / "examples"
 FILES = sorted(path.name for path in EXAMPLES.glob("*.yaml"))
+ON_AZURE = ["example_multi_account.yaml"]
+LOCAL = [name for name in FILES if name not in ON_AZURE]
 NOTEBOOKS = sorted(path.name for path in EXAMPLES.glob("*.ipynb"))
 
 
@@ -44,7 +47,7 @@ def tables(file: str, *paths: str) -> Iterator[Any]:
 # -- projects ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", LOCAL)
 def test_an_example_validates_and_runs_twice(file: str, folder: Path) -> None:
     assert run_command(["validate", file]) == 0
     assert run_command(["run", file, "--quiet"]) == 0
@@ -61,8 +64,10 @@ def test_an_example_says_in_which_dialect_its_sql_is(file: str) -> None:
 def test_what_examples_write_is_not_committed() -> None:
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert "/examples/output/" in ignored
-    for file in FILES:
+    for file in LOCAL:
         for name, settings in load_document(EXAMPLES / file).data.get("connections", {}).items():
+            if settings["type"] == "azure_adls":
+                continue
             place = settings.get("base_path", settings.get("root"))
             assert place == "data" or place.startswith("output/"), f"{file}: {name}"
 
@@ -99,6 +104,39 @@ def test_partitioned_delta(folder: Path) -> None:
         (by_item,) = tables(file, "by_item")
         assert {str(day)[:7] for day in by_item["first_day"]} == {first}
     assert (folder / "output/partitioned/orders/year=2026/month=1").is_dir()
+
+
+def put_seed(azure: Sandbox) -> None:
+    """What `odibi sandbox run --seed` does with a folder: `<account>/<container>/<path>`."""
+    seed = EXAMPLES / "sandbox_seed"
+    for path in seed.rglob("*.csv"):
+        account, container, *rest = path.relative_to(seed).parts
+        azure.make_container(account, container)
+        azure.put(account, container, "/".join(rest), path.read_bytes())
+    azure.make_container("goldacct", "gold")
+    for account, key in azure.accounts.items():
+        azure.set_secret("company-kv", f"{account.removesuffix('acct')}-key", key)
+
+
+def test_several_accounts(folder: Path, azure: Sandbox) -> None:
+    put_seed(azure)
+    file = "example_multi_account.yaml"
+    for _ in range(2):
+        result = Pipeline.from_yaml(file).run().raise_for_failure()
+    engine = Pipeline.from_yaml(file).engine()
+    by_region, by_month = (engine.read("gold", path=path) for path in ("by_region", "by_month"))
+    engine.close()
+    rows = sorted(by_region.to_dict("records"), key=lambda row: row["region"])
+    assert [(row["region"], row["orders"], row["sold"], str(row["amount"])) for row in rows] == [
+        ("north", 5, 5, "310.50"),
+        ("south", 4, 3, "467.60"),
+        ("west", 1, 1, "117.00"),
+    ]
+    assert sorted(by_month["month"]) == [1, 2]
+    for each in result.values():
+        assert str(each.story_path).startswith("abfss://gold@goldacct.dfs.core.windows.net/sales/stories/")
+    secrets = [seen.path for seen in azure.requests if seen.path.startswith("/secrets/") and seen.authorization]
+    assert len(secrets) == 7  # three for each run, one for the engine that reads afterwards
 
 
 # -- the template ------------------------------------------------------------------------------------------------------

@@ -12,13 +12,14 @@ from pydantic_core import PydanticUndefined
 
 from odibi.config.node import NodeConfig, ReadConfig, ValidationConfig, WriteConfig
 from odibi.config.project import LoggingConfig, PipelineConfig, ProjectConfig, RetryConfig, StoryConfig
-from odibi.connections import CONNECTIONS
+from odibi.connections import CONNECTIONS, AzureADLS
 from odibi.transforms import OPERATIONS
 from tests.docs.pages import ROOT, section, table
 
 PAGE = ROOT / "docs" / "CONFIGURATION_EXPLAINED.md"
 MODELS: dict[str, list[type[BaseModel]]] = {
     "The project": [ProjectConfig],
+    "Azure storage": [AzureADLS.Settings],
     "Pipelines and nodes": [PipelineConfig, NodeConfig],
     "read": [ReadConfig],
     "validation": [ValidationConfig],
@@ -60,8 +61,8 @@ def test_a_section_lists_the_keys_and_their_defaults(heading: str) -> None:
 def test_every_connection_type_is_listed() -> None:
     rows = table(section(PAGE, "Connections"))
     listed = {codes(row[0])[0]: set(codes(row[1])) for row in rows}
-    built_in = {name: CONNECTIONS[name] for name in ("local", "local_dbfs")}
-    assert listed == {name: {*kind.Settings.model_fields} - {"type"} for name, kind in built_in.items()}
+    built_in = {name: CONNECTIONS[name] for name in ("local", "local_dbfs", "azure_adls")}
+    assert listed == {name: {*fields_of(kind.Settings)} - {"type"} for name, kind in built_in.items()}
     assert set(listed) >= set(CONNECTIONS.loaded()) - {"memory"}
 
 
