@@ -22,7 +22,7 @@ from odibi.cli.run import perform
 from odibi.cli.ui import UI
 from odibi.errors import RunFailed
 from odibi.secrets import scrub
-from odibi.utils.notebook import at_hand
+from odibi.notebook import at_hand
 
 if TYPE_CHECKING:
     import argparse

@@ -46,7 +46,7 @@ def databricks() -> Iterator[Finding]:
 
 def access_mode() -> str:
     """dedicated or standard, as the session at hand shows it; empty where there is none."""
-    from odibi.utils.notebook import at_hand
+    from odibi.notebook import at_hand
 
     session = at_hand("spark")
     if session is None:

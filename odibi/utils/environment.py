@@ -6,7 +6,7 @@ import importlib.util
 from typing import TypedDict
 
 from odibi.errors import install_command
-from odibi.utils.notebook import at_hand, in_databricks
+from odibi.notebook import at_hand, in_databricks
 from odibi.utils.printing import BAD, GOOD, NEUTRAL, tell
 from odibi.utils.runtime import this_runtime
 

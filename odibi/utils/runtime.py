@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from odibi.utils.notebook import RUNTIME_FILE, RUNTIME_VARIABLE
+from odibi.notebook import RUNTIME_FILE, RUNTIME_VARIABLE
 
 OLDEST_RUNTIME = (16, 4)
 OLDEST_SERVERLESS = 3

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from odibi.utils import environment, notebook, runtime, validate_databricks_environment
+from odibi import notebook
+from odibi.utils import environment, runtime, validate_databricks_environment
 
 OLD = "is not supported: its own pydantic 1"
 
