@@ -24,6 +24,7 @@ COMMANDS = {
     "graph": "show the graph of a project's nodes",
     "init": "start a new project in a folder",
     "demo": "run the flights demo on real data",
+    "sandbox": "Azure without Azure: install it, start it, run a file against it",
     "doctor": "check installation, environment and connections",
     "story": "list, show and open the stories of runs",
     "delta": "history, vacuum and restore of Delta tables",
@@ -60,6 +61,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     args, extra = build_parser(command).parse_known_args(list(argv))
     if extra:
         args.parser.refuse(extra)
+    args.argv = list(argv)
     return args
 
 

@@ -13,12 +13,13 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from odibi.testing.azure.answers import respond
 from odibi.testing.azure.certificates import Certificates
 from odibi.testing.azure.faults import CONNECTING, Fault
 from odibi.testing.azure.hosts import CLOUDS, IDENTITY, METADATA_ADDRESS, STORAGE, Place, place_of
+from odibi.testing.azure.identity import TENANT, IdentityState
 from odibi.testing.azure.state import State
 from odibi.testing.azure.wire import (
     CHUNK,
@@ -35,6 +36,8 @@ T = TypeVar("T")
 BACKLOG = 512
 BUFFER = 1 << 20
 HERE = Place(IDENTITY, IDENTITY, METADATA_ADDRESS, CLOUDS[0])
+SHARED_ACCESS_KEYS = frozenset(("sv", "ss", "srt", "sr", "sp", "st", "se", "sip", "spr", "sig", "si", "sdd", "ses"))
+"""What a shared access signature puts into a query."""
 _REFUSED_TEXT = "this host is not part of the sandbox"
 _CONNECT_ANSWERS = {"refuse": (503, "Connection refused"), "dns": (502, "Host not found")}
 _ENDS = (ConnectionDone, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError)
@@ -134,7 +137,7 @@ class Proxy:
             await _say(writer, 403, _REFUSED_TEXT)
             return
         self.state.connections.append(host)
-        if place.service == STORAGE and not self.state.faults.concern(place):
+        if place.service == STORAGE and not self._looked_into(place):
             await self._pass_through(place, transport)
             return
         self._open[transport] = (place, False)
@@ -163,6 +166,10 @@ class Proxy:
         else:
             await _say(writer, *_CONNECT_ANSWERS[fault.kind])
         raise ConnectionDone
+
+    def _looked_into(self, place: Place) -> bool:
+        """Whether the requests to a storage account must be read."""
+        return self.state.faults.concern(place) or place.name in self.state.shared_access
 
     async def _pass_through(self, place: Place, client: asyncio.Transport) -> None:
         """Bytes to the storage and back, as fast as they come."""
@@ -204,7 +211,7 @@ class Proxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: Place, first: Request | None = None
     ) -> None:
         """Answer requests until the connection ends."""
-        gateway = _Gateway(self.storage_port, place.host, self._client_tls)
+        gateway = _Gateway(self.storage_port, place, self._client_tls, self.state)
         try:
             while True:
                 request = first or _request(*await read_head(reader), reader, writer)
@@ -256,14 +263,14 @@ class _Pipe(asyncio.Protocol):
 class _Gateway:
     """Requests to the storage, one connection after another."""
 
-    def __init__(self, port: int, host: str, context: ssl.SSLContext) -> None:
-        self._port, self._host, self._context = port, host, context
+    def __init__(self, port: int, place: Place, context: ssl.SSLContext, state: State) -> None:
+        self._port, self._place, self._context, self._state = port, place, context, state
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def forward(self, request: Request) -> Answer:
         """What the storage answers; its body is still to be read."""
         reader, writer = await self._connected()
-        writer.write(request.head)
+        writer.write(self._head(request))
         async for piece in request.raw_body():
             writer.write(piece)
             await writer.drain()
@@ -279,6 +286,22 @@ class _Gateway:
             return Answer(status, head=head, rest=_until_the_end(reader), keeps=False)
         return Answer(status, head=head, rest=framed(reader, headers), length=headers.length)
 
+    def _head(self, request: Request) -> bytes:
+        """The head to forward. The storage checks who signed a shared access signature; one that the sandbox was told
+        to accept goes as a token instead."""
+        query = request.query
+        if "sig" not in query or not self._state.opens(self._place.name, query["sig"]):
+            return request.head
+        kept = urlencode({key: value for key, value in query.items() if key not in SHARED_ACCESS_KEYS})
+        first, _, rest = request.head.partition(b"\r\n")
+        method, _, version = first.decode("latin-1").split(" ")
+        target = f"{request.path}?{kept}" if kept else request.path
+        token = IdentityState().token("https://storage.azure.com", "", "", TENANT)
+        line = f"{method} {target} {version}\r\nAuthorization: Bearer {token}\r\n"
+        if not request.headers.get("x-ms-version"):
+            line += f"x-ms-version: {query['sv']}\r\n"
+        return line.encode("latin-1") + rest
+
     def close(self) -> None:
         """Close the connection."""
         if self._streams is not None:
@@ -288,7 +311,7 @@ class _Gateway:
         if self._streams is None or self._streams[0].at_eof() or self._streams[1].is_closing():
             self.close()
             self._streams = await asyncio.open_connection(
-                "127.0.0.1", self._port, ssl=self._context, server_hostname=self._host, limit=MAX_HEAD
+                "127.0.0.1", self._port, ssl=self._context, server_hostname=self._place.host, limit=MAX_HEAD
             )
         return self._streams
 

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from odibi.errors import UnknownNameError
 from odibi.testing.azure.azurite import Azurite, running_azurite
@@ -19,6 +20,7 @@ from odibi.testing.azure.faults import Fault, make_fault
 from odibi.testing.azure.hosts import certificate_names
 from odibi.testing.azure.identity import APP_SERVICE_HEADER, APP_SERVICE_PATH, IdentityState, Principal
 from odibi.testing.azure.proxy import Proxy
+from odibi.testing.azure.seed import Seed, as_seed, fill
 from odibi.testing.azure.state import State
 from odibi.testing.azure.storage import Storage
 from odibi.testing.azure.vault import Vault, Version
@@ -135,12 +137,32 @@ class Sandbox:
         """The paths of a container's blobs. Raises `DataNotFoundError` when there is no such container."""
         return self._storage.blobs(self._known(account), container, prefix)
 
+    def save(self, folder: Path) -> int:
+        """Copy everything that is in the storage to `folder/<account>/<container>/<path>`, which can be a seed again;
+        gives the number of files. A path that would leave the folder is left out."""
+        saved = 0
+        for account in self.accounts:
+            for container in self.containers(account):
+                place = folder / account / container
+                place.mkdir(parents=True, exist_ok=True)
+                for path in self.list(account, container):
+                    target = place.joinpath(*(part for part in path.split("/") if part not in ("", ".")))
+                    if ".." not in path.split("/"):
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        target.write_bytes(self.get(account, container, path))
+                        saved += 1
+        return saved
+
     # -- vaults and identity -------------------------------------------------------------------------------------------
 
     @property
     def vaults(self) -> dict[str, Vault]:
         """The vaults; add and delete as you like."""
         return self._state.vaults
+
+    def add_vault(self, name: str) -> None:
+        """One more vault; one that is there is left alone."""
+        self._state.vaults.setdefault(name, Vault())
 
     def set_secret(
         self, vault: str, name: str, value: str, enabled: bool = True, expires: float | None = None, **more: Any
@@ -150,6 +172,12 @@ class Sandbox:
         until = None if expires is None else int(expires)
         version = Version(value, enabled, until, **more)
         self._state.vaults.setdefault(vault, Vault()).secrets.setdefault(name, []).append(version)
+
+    def accept_shared_access(self, account: str, token: str) -> None:
+        """From now on a shared access signature opens an account, whoever signed it; its dates and permissions are
+        not looked at."""
+        signature = dict(parse_qsl(token.lstrip("?"))).get("sig", "").replace(" ", "+")
+        self._state.shared_access.setdefault(account, set()).add(signature)
 
     @property
     def identity(self) -> IdentityState:
@@ -226,21 +254,31 @@ class Sandbox:
 
 @contextlib.contextmanager
 def azure_sandbox(
-    accounts: Iterable[str] | Mapping[str, str] = ACCOUNTS, vaults: Iterable[str] = VAULTS
+    accounts: Iterable[str] | Mapping[str, str] = ACCOUNTS,
+    vaults: Iterable[str] = VAULTS,
+    seed: str | Path | Seed | Iterable[str | Path | Seed] = (),
+    port: int = 0,
 ) -> Iterator[Sandbox]:
     """An offline Azure until the end of the block. `accounts` are storage accounts, with keys (base64) where they
-    matter. The environment is left alone: see `Sandbox.applied` and `Sandbox.environment`.
+    matter; `seed` is what there is at the start: a folder `<account>/<container>/…`, a YAML file, or several. The
+    environment is left alone: see `Sandbox.applied` and `Sandbox.environment`.
 
-    Raises `SandboxMissingError` without Node.js or Azurite, `MissingExtraError` without the extra `sandbox`.
+    Raises `SandboxMissingError` without Node.js or Azurite, `MissingExtraError` without the extra `sandbox`,
+    `ConfigError` for mistakes in the seed.
     """
-    keys = accounts if isinstance(accounts, Mapping) else {name: account_key(name) for name in accounts}
-    state = State({name: checked_key(name, key) for name, key in keys.items()}, {name: Vault() for name in vaults})
+    content = as_seed(seed)
+    named = accounts if isinstance(accounts, Mapping) else dict.fromkeys(accounts)
+    keys = {name: key or account_key(name) for name, key in {**content.accounts, **named}.items()}
+    checked = {name: checked_key(name, key) for name, key in keys.items()}
+    state = State(checked, vaults={name: Vault() for name in vaults})
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="odibi-sandbox-")))
         certificates = make_certificates(folder, certificate_names())
         azurite = stack.enter_context(running_azurite(state.accounts, certificates, folder))
-        proxy = stack.enter_context(Proxy(state, azurite.port, certificates).running())
-        yield Sandbox(state, proxy, azurite, certificates)
+        proxy = stack.enter_context(Proxy(state, azurite.port, certificates).running(port))
+        sandbox = Sandbox(state, proxy, azurite, certificates)
+        fill(sandbox, content)
+        yield sandbox
 
 
 def account_key(name: str) -> str:

@@ -18,6 +18,7 @@ class State:
     that are not part of the sandbox, each time one was asked for; `connections` those that are."""
 
     accounts: dict[str, str] = field(default_factory=dict, repr=False)
+    shared_access: dict[str, set[str]] = field(default_factory=dict, repr=False)
     vaults: dict[str, Vault] = field(default_factory=dict)
     identity: IdentityState = field(default_factory=IdentityState)
     faults: Faults = field(default_factory=Faults)
@@ -32,6 +33,10 @@ class State:
         if place.service in (IDENTITY, LOGIN):
             return True
         return place.name in (self.accounts if place.service == STORAGE else self.vaults)
+
+    def opens(self, account: str, signature: str) -> bool:
+        """Whether a shared access signature was made known to the sandbox."""
+        return signature.replace(" ", "+") in self.shared_access.get(account, ())
 
     def note(self, request: Request, place: Place) -> None:
         """Remember a request for tests."""
