@@ -30,9 +30,9 @@ class Attempt:
 class Observed:
     """A credential that writes down how it fared."""
 
-    def __init__(self, credential: Any, attempts: list[Attempt]) -> None:
+    def __init__(self, credential: Any, attempts: list[Attempt], name: str = "") -> None:
         self._observed, self._attempts = credential, attempts
-        self._credential_name = getattr(credential, "_credential_name", type(credential).__name__)
+        self._credential_name = name or getattr(credential, "_credential_name", type(credential).__name__)
 
     def get_token(self, *scopes: str, **options: Any) -> Any:
         """As the credential's own."""
@@ -51,12 +51,21 @@ class Observed:
             attempt.seconds = time.monotonic() - began
 
 
+def is_chain(credential: Any) -> bool:
+    """Whether a credential asks others, one after the other."""
+    return bool(getattr(credential, "credentials", None))
+
+
+def names_of(chain: Any) -> list[str]:
+    """The names of the members of an observed chain."""
+    return [member._credential_name for member in chain.credentials]
+
+
 def observed(credential: Any, attempts: list[Attempt]) -> Any:
     """The credential, which notes in `attempts` whom it asked: its members, where it is a chain that nobody shares."""
-    members = getattr(credential, "credentials", None)
-    if not isinstance(members, (tuple, list)) or not members:
+    if not is_chain(credential):
         return Observed(credential, attempts)
-    credential.credentials = tuple(Observed(member, attempts) for member in members)
+    credential.credentials = tuple(Observed(member, attempts) for member in credential.credentials)
     return credential
 
 

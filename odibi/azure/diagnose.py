@@ -6,7 +6,9 @@ in time. Texts hold no secret: a key is only ever said to be there.
 
 from __future__ import annotations
 
+import base64
 import email.utils
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -14,14 +16,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from odibi.azure.attempts import Attempt, in_short, observed, within
+from odibi.azure.attempts import Attempt, Observed, in_short, is_chain, names_of, observed
 from odibi.azure.clouds import STORAGE_SCOPE, cloud_of
+from odibi.azure.deadline import within
 from odibi.azure.rules import expiry, sas_parts
-from odibi.connections.base import Diagnosis, Location
 from odibi.errors import OdibiError
+from odibi.location import Diagnosis, Location
 from odibi.secrets import remember
 
 if TYPE_CHECKING:
+    from odibi.azure.identity import Identity
     from odibi.connections.azure_adls import AzureADLS
 
 MARKER = ".odibi-doctor-"
@@ -31,15 +35,10 @@ ODD_SKEW = 60.0
 SLOW = 0.5
 PAGE = 10
 SOON = timedelta(days=14)
+DEFAULT_SERVICE_CREDENTIAL = "DATABRICKS_DEFAULT_SERVICE_CREDENTIAL_NAME"
+MANAGED = "ManagedIdentityCredential"
 NO_WAY = "is there a way out of this network, or a proxy to go through?"
 CERTIFICATES = "REQUESTS_CA_BUNDLE and SSL_CERT_FILE"
-HINTS = {
-    "default": "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; "
-    "on Azure give the machine a managed identity, on Databricks name a service_credential",
-    "managed_identity": "only machines in Azure have one: give this one an identity, or use another auth_mode here",
-    "service_principal": "check tenant_id and client_id, and whether the client_secret has expired",
-}
-"""What to do where there is no token, by auth mode."""
 
 
 @dataclass
@@ -49,8 +48,6 @@ class Case:
     connection: AzureADLS
     timeout: float
     writes: bool
-    object_id: str = ""
-    app_id: str = ""
 
     @property
     def scope(self) -> str:
@@ -117,9 +114,10 @@ def _timed(name: str, check: Check, case: Case) -> Iterator[Diagnosis]:
 
 
 def _split(message: str) -> tuple[str, str]:
-    """A message of odibi, `what; what would be right`, as its two halves."""
-    what, _, right = message.partition("; ")
-    return what, right
+    """A message of odibi as what is wrong, and what would be right: behind the first `; `, and commands below."""
+    first, *commands = message.splitlines() or [""]
+    what, _, right = first.partition("; ")
+    return what, "\n".join(filter(None, [right, *(line.strip() for line in commands)]))
 
 
 # -- the address -------------------------------------------------------------------------------------------------------
@@ -129,7 +127,10 @@ def _address(case: Case) -> Iterator[Diagnosis]:
     """Whether the account answers at all, and whether its clock and ours agree."""
     host = f"{case.connection.account}.blob.{case.connection.endpoint_suffix}"
     asked = datetime.now(UTC)
-    answer = within(case.timeout, lambda: _ask(host, case.timeout))
+    try:
+        answer = within(case.timeout, lambda: _ask(host, case.timeout * 0.8))
+    except TimeoutError:
+        answer = Diagnosis("address", "red", f"{host} does not answer within {case.timeout:.0f} s", NO_WAY)
     if isinstance(answer, Diagnosis):
         yield answer
         return
@@ -156,7 +157,7 @@ def _why_no_answer(error: Exception, host: str, timeout: float) -> tuple[str, st
     said = str(error)
     if isinstance(error, requests.exceptions.ProxyError):
         text = f"the proxy does not let us through to {host}: {_reason(said)}"
-        return text, "check `account`, and let the proxy pass this host; HTTPS_PROXY and NO_PROXY say who goes through it"
+        return text, "check `account`, and let the proxy pass it; HTTPS_PROXY and NO_PROXY say who goes through it"
     if isinstance(error, requests.exceptions.SSLError):
         hint = f"behind a proxy that reads along: set {CERTIFICATES} to the file of its certificate authority"
         return f"the certificate of {host} is not trusted: {_reason(said)}", hint
@@ -211,7 +212,8 @@ def _signature(token: str, writes: bool) -> Diagnosis:
     if writes and permissions and "w" not in permissions:
         hint = "the project writes here: make one with the permissions racwdl"
         return Diagnosis("credential", "red", text, hint, facts)
-    return Diagnosis("credential", "ok", text, "it expires soon" if expires < datetime.now(UTC) + SOON else "", facts)
+    soon = expires < datetime.now(UTC) + SOON
+    return Diagnosis("credential", "ok", text, "it expires soon: make a new one" if soon else "", facts)
 
 
 def _day(moment: datetime) -> str:
@@ -223,37 +225,64 @@ def _day(moment: datetime) -> str:
 
 def _identity(case: Case) -> Iterator[Diagnosis]:
     """Get a token as a run would, and tell whose it is and which credential gave it."""
-    from odibi.azure.identity import claims_of, new_credential
+    from odibi.azure.identity import claims_of
 
-    attempts: list[Attempt] = []
+    identity, attempts = case.connection.identity(), []
     try:
-        credential = observed(new_credential(case.connection.identity()), attempts)
-        token = within(case.timeout, lambda: credential.get_token(case.scope))
+        token = within(case.timeout, lambda: _token(identity, case.scope, attempts))
     except Exception as error:  # noqa: BLE001 - credentials raise all sorts
-        yield _no_token(error, attempts, case)
+        yield _no_token(error, identity, attempts, case)
         return
     remember(token.token)
     claims = claims_of(token)
-    case.object_id, case.app_id = claims.object_id, claims.app_id
-    ids = {"object_id": claims.object_id, "app_id": claims.app_id, "tenant_id": claims.tenant_id}
-    text = [f"object id {claims.object_id}", f"app id {claims.app_id}, tenant {claims.tenant_id}"]
-    winner = next((attempt.credential for attempt in attempts if attempt.won), type(credential).__name__)
+    text = [", ".join(filter(None, [claims.name, f"object id {claims.object_id or 'unknown'}"]))]
+    text.append(f"app id {claims.app_id or 'unknown'}, tenant {claims.tenant_id or 'unknown'}")
+    winner = next((attempt.credential for attempt in attempts if attempt.won), "the credential")
     lost = [attempt for attempt in attempts if not attempt.won]
     text.append(f"{winner} gave the token" + (", after these did not:" if lost else ""))
-    text += [_told(attempt) for attempt in lost]
-    yield Diagnosis("identity", "ok", "\n".join(text), facts={**ids, "credential": winner, **_tried(attempts)})
+    ids = {"object_id": claims.object_id, "app_id": claims.app_id, "tenant_id": claims.tenant_id, "name": claims.name}
+    facts = {**ids, "credential": winner, **_tried(attempts)}
+    yield Diagnosis("identity", "ok", "\n".join([*text, *map(_told, lost)]), facts=facts)
 
 
-def _no_token(error: Exception, attempts: list[Attempt], case: Case) -> Diagnosis:
-    hint = HINTS.get(case.connection.auth_mode, HINTS["default"])
+def _token(identity: Identity, scope: str, attempts: list[Attempt]) -> Any:
+    """A token of a credential that nobody shares; `attempts` takes down who was asked for it."""
+    from odibi.azure.identity import new_credential
+
+    service = identity.service_credential or os.environ.get(DEFAULT_SERVICE_CREDENTIAL)
+    made = new_credential(identity)
+    if identity.kind != "default":
+        return observed(made, attempts).get_token(scope)
+    if not is_chain(made):
+        return Observed(made, attempts, f"service credential {service!r} of Unity Catalog").get_token(scope)
+    if service:
+        attempts.append(Attempt(f"service credential {service!r}", "not used: there is no dbutils that offers it", 0.0))
+    chain = observed(made, attempts)
+    if MANAGED not in names_of(chain) and not os.environ.get("AZURE_TOKEN_CREDENTIALS"):
+        attempts.append(Attempt(MANAGED, "left out: no identity endpoint answers here", 0.0))
+    return chain.get_token(scope)
+
+
+def _no_token(error: Exception, identity: Identity, attempts: list[Attempt], case: Case) -> Diagnosis:
+    from odibi.azure.identity import no_token
+
     facts = {"credential": None, **_tried(attempts)}
-    if len(attempts) > 1:
-        text = f"none of {len(attempts)} credentials gave a token, in this order:"
-        return Diagnosis("identity", "red", "\n".join([text, *map(_told, attempts)]), hint, facts)
-    if isinstance(error, OdibiError):
-        return Diagnosis("identity", "red", str(error), facts=facts)
-    who = f"{attempts[0].credential}: " if attempts else ""
-    return Diagnosis("identity", "red", who + in_short(str(getattr(error, "message", error))), hint, facts)
+    if isinstance(error, TimeoutError):
+        waiting = attempts[-1].credential if attempts else "the credential"
+        hint = _hint_of(str(no_token(error, identity)))
+        text = [f"no token within {case.timeout:.0f} s: {waiting} does not answer", *map(_told, attempts[:-1])]
+        return Diagnosis("identity", "red", "\n".join(text), hint, facts)
+    refusal = error if isinstance(error, OdibiError) else no_token(error, identity)
+    if len(attempts) < 2:
+        return Diagnosis("identity", "red", *_split(str(refusal)), facts)
+    text = ["no credential gave a token; they were asked in this order:", *map(_told, attempts)]
+    return Diagnosis("identity", "red", "\n".join(text), _hint_of(str(refusal)), facts)
+
+
+def _hint_of(message: str) -> str:
+    """What to do, of a message about a login."""
+    last = message.splitlines()[-1]
+    return last if "\n" in message else _split(last)[1]
 
 
 def _told(attempt: Attempt) -> str:
@@ -276,14 +305,43 @@ def _tried(attempts: list[Attempt]) -> dict[str, Any]:
 
 def _secret(case: Case) -> Iterator[Diagnosis]:
     """Read the account key; what is told of it is that it is there, whether it looks like one, and until when."""
+    from odibi.azure.keyvault import Secret, read
+
     need = case.connection.needs()
-    name, vault = case.connection.secret_name, case.connection.key_vault_name
-    if need is None:
+    if not isinstance(need, Secret):
         return
-    value = within(case.timeout + 1, lambda: need.fetch(case.timeout))
-    remember(value)
-    case.connection.receive(value)
-    yield Diagnosis("secret", "ok", f"{name!r} in vault {vault!r} can be read", facts={"secret": name, "vault": vault})
+    found = read(need, case.timeout)
+    case.connection.receive(found.value)
+    expires = found.properties.expires_on
+    facts = {"vault": need.vault_name, "secret": need.name, "enabled": True, "expires": expires and expires.isoformat()}
+    text = f"{need.name!r} in vault {need.vault_name!r} can be read" + (f", expires {_day(expires)}" if expires else "")
+    wrong = _no_key(found.value)
+    if wrong:
+        yield Diagnosis("secret", "red", f"{text}, and {wrong}", "store the account key alone in it", facts)
+    else:
+        yield Diagnosis("secret", "ok", text, _when(expires), facts)
+
+
+def _no_key(value: str) -> str:
+    """Why a secret can not be an account key, empty where it may be one; nothing of it is told."""
+    if "accountkey=" in value.lower():
+        return "is a whole connection string"
+    if "sig=" in value:
+        return "is a shared access signature (auth_mode: sas)"
+    try:
+        base64.b64decode(value.strip(), validate=True)
+    except ValueError:
+        return "is no account key: it is not base64"
+    return ""
+
+
+def _when(expires: datetime | None) -> str:
+    """What to do about the end of a secret."""
+    if expires is None or expires > datetime.now(UTC) + SOON:
+        return ""
+    if expires > datetime.now(UTC):
+        return "it expires soon: rotate the key and store the new one"
+    return "it has expired; the vault hands it out all the same: rotate the key and store the new one"
 
 
 # -- the container -----------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from odibi.connections.base import BaseConnection
 from odibi.errors import OdibiError, install_command
 
 if TYPE_CHECKING:
-    from odibi.connections.base import Diagnosis
+    from odibi.location import Diagnosis
     from odibi.project import Project
 
 LIBRARIES = {
