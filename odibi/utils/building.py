@@ -31,6 +31,14 @@ def build(connections: Mapping[str, Settings]) -> tuple[dict[str, BaseConnection
     return made, wrong
 
 
+def build_all(connections: Mapping[str, Settings]) -> dict[str, BaseConnection]:
+    """The connections. Raises `ValueError` with what is wrong with each that can not be built."""
+    made, wrong = build(connections)
+    if wrong:
+        raise ValueError("\n".join(f"{name}: {text}" for name, text in wrong.items()))
+    return made
+
+
 def _only_vault(connections: Mapping[str, Settings]) -> str | None:
     """The vault that is named, None where there is none or more than one."""
     named = {vault for each in connections.values() if isinstance(vault := _vault_of(each), str)}

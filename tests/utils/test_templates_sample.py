@@ -66,11 +66,11 @@ def test_settings_become_connections_and_connections_stay(tmp_path: Path) -> Non
 
 
 def test_the_only_vault_is_taken() -> None:
-    made, wrong = build({"a": vault_settings(key_vault_name="company-kv"), "b": vault_settings()})
+    made, wrong = build({"raw": vault_settings(key_vault_name="company-kv"), "gold": vault_settings()})
     assert wrong == {}
-    assert made["b"].key_vault_name == "company-kv"  # type: ignore[attr-defined]
-    two = {"a": vault_settings(key_vault_name="one-kv"), "b": vault_settings(key_vault_name="two-kv")}
-    assert list(build({**two, "c": vault_settings()})[1]) == ["c"]
+    assert made["gold"].key_vault_name == "company-kv"  # type: ignore[attr-defined]
+    two = {"raw": vault_settings(key_vault_name="one-kv"), "gold": vault_settings(key_vault_name="two-kv")}
+    assert list(build({**two, "silver": vault_settings()})[1]) == ["silver"]
 
 
 @pytest.mark.parametrize(
