@@ -46,8 +46,7 @@ def _ends(pipelines: Sequence[ResolvedPipeline], nodes: Sequence[str]) -> Iterat
 
 
 def _brings_its_own(end: Source | Target) -> bool:
-    given = end.options.get("storage_options")
-    return bool(given) and end.connection.replaces_access(given)
+    return end.connection.replaces_access(end.options.get("storage_options") or {})
 
 
 def fetch(connections: Mapping[str, BaseConnection], stops: Callable[[], bool]) -> None:
