@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,6 @@ SETTINGS = (
     "SET GLOBAL ieee_floating_point_ops = false",  # 1/0 is an error, as in Spark's ANSI mode
     "SET GLOBAL preserve_insertion_order = false",
     "SET GLOBAL disabled_optimizers = 'type_pushdown'",  # else CAST(x AS VARCHAR) may give the raw text of a CSV file
-    "SET enable_progress_bar = false",
     "SET GLOBAL max_expression_depth = 1500",  # 1,000 is the default, and putting the inputs in front takes some of it
     "SET python_enable_replacements = false",  # a query sees its inputs, not Python's variables
     "SET GLOBAL autoinstall_known_extensions = false",
@@ -87,6 +86,8 @@ def open_database() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     for setting in SETTINGS:
         connection.execute(setting)
+    with suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has none, and refuses to be told so
+        connection.execute("SET enable_progress_bar = false")
     return connection
 
 
