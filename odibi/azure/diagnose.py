@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import email.utils
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from odibi.connections.azure_adls import AzureADLS
 
 MARKER = ".odibi-doctor-"
+PLACE = re.compile(r"^\S*: can not (?:read|write): ")
+"""What messages about storage begin with; here it is said by the step."""
 MAX_SKEW = 300.0
 """Seconds between two clocks from which on tokens and signatures are refused."""
 ODD_SKEW = 60.0
@@ -72,7 +75,7 @@ def diagnose(connection: AzureADLS, timeout: float = 30.0, writes: bool = False)
         blocking = [each for each in needed if each in failed]
         if blocking:
             failed.add(name)
-            yield Diagnosis(name, "info", f"not checked: it needs the {blocking[0]}, see above")
+            yield Diagnosis(name, "info", f"not checked: it needs `{blocking[0]}`")
             continue
         for found in _timed(name, check, case):
             yield found
@@ -115,8 +118,9 @@ def _timed(name: str, check: Check, case: Case) -> Iterator[Diagnosis]:
 
 def _split(message: str) -> tuple[str, str]:
     """A message of odibi as what is wrong, and what would be right: behind the first `; `, and commands below."""
-    first, *commands = message.splitlines() or [""]
+    first, *commands = PLACE.sub("", message).splitlines() or [""]
     what, _, right = first.partition("; ")
+    right = right.replace(": az ", ":\naz ")  # what is to be copied has a line of its own
     return what, "\n".join(filter(None, [right, *(line.strip() for line in commands)]))
 
 
@@ -130,7 +134,7 @@ def _address(case: Case) -> Iterator[Diagnosis]:
     try:
         answer = within(case.timeout, lambda: _ask(host, case.timeout * 0.8))
     except TimeoutError:
-        answer = Diagnosis("address", "red", f"{host} does not answer within {case.timeout:.0f} s", NO_WAY)
+        answer = Diagnosis("address", "red", f"{host} does not answer", NO_WAY)
     if isinstance(answer, Diagnosis):
         yield answer
         return
@@ -165,13 +169,19 @@ def _why_no_answer(error: Exception, host: str, timeout: float) -> tuple[str, st
         hint = "check `account`; a private endpoint's DNS zone must be linked to this network"
         return f"no address is known for {host}", hint
     if isinstance(error, requests.Timeout):
-        return f"{host} does not answer within {timeout:.0f} s", NO_WAY
+        return f"{host} does not answer", NO_WAY
     return f"{host} can not be reached: {_reason(said)}", NO_WAY
 
 
 def _reason(said: str) -> str:
-    """The innermost reason of what requests says."""
-    return said.rpartition("] ")[2].strip(")'\" ") or said
+    """The innermost reason of what requests says.
+
+    >>> _reason("… (Caused by ProxyError('Unable to connect to proxy', OSError('Tunnel connection failed: 403')))")
+    'Tunnel connection failed: 403'
+    """
+    inner = said.rpartition("(Caused by ")[2]
+    quoted = re.findall(r"['\"]([^'\"]{3,})['\"]\)*$", inner)
+    return quoted[-1] if quoted else inner.rpartition("] ")[2].strip(")'\" ") or said
 
 
 def _clock(headers: Mapping[str, str], now: datetime) -> Iterator[Diagnosis]:
@@ -227,7 +237,10 @@ def _identity(case: Case) -> Iterator[Diagnosis]:
     """Get a token as a run would, and tell whose it is and which credential gave it."""
     from odibi.azure.identity import claims_of
 
-    identity, attempts = case.connection.identity(), []
+    identity = case.connection.identity()
+    if identity is None:
+        return
+    attempts: list[Attempt] = []
     try:
         token = within(case.timeout, lambda: _token(identity, case.scope, attempts))
     except Exception as error:  # noqa: BLE001 - credentials raise all sorts
@@ -287,7 +300,7 @@ def _hint_of(message: str) -> str:
 
 def _told(attempt: Attempt) -> str:
     slow = f" ({attempt.seconds:.1f} s)" if attempt.seconds is not None and attempt.seconds >= SLOW else ""
-    return f"{attempt.credential}: {attempt.outcome}{slow}"
+    return f"  {attempt.credential}: {attempt.outcome}{slow}"
 
 
 def _tried(attempts: list[Attempt]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.metadata
+import logging
 import platform
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -204,8 +206,22 @@ def _file_findings(args: argparse.Namespace, ui: UI) -> Iterator[Finding]:
             ui.say(f"checking {far} connections …" if far > 1 else "checking 1 connection …")
         checks = [(f"connection {each.name}", partial(_guarded, partial(_connection, each, project)))
                   for each in connections]  # fmt: skip
-        yield from together(checks, CONNECTION_SECONDS)
+        with _quiet_libraries(ui):
+            yield from together(checks, CONNECTION_SECONDS)
         yield from _guarded(partial(_stories, project))
+
+
+@contextmanager
+def _quiet_libraries(ui: UI) -> Iterator[None]:
+    """Inside, the libraries of Azure log nothing: what goes wrong is what doctor tells, in its own words."""
+    logger = logging.getLogger("azure")
+    before = logger.level
+    if not ui.debug:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _load(args: argparse.Namespace, loaded: list[Project]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from odibi.cli.text import printable, seconds
 from odibi.cli.ui import UI
 
 WIDTH = 100
+LEAST_SECONDS = 0.005
 _END = object()
 
 
@@ -39,8 +40,9 @@ def lines_of(finding: Finding, ui: UI, by: str = "") -> Iterator[str]:
     are shown."""
     mark = {"ok": ui.marks.completed, "red": ui.marks.failed}.get(finding.status, ui.marks.skipped)
     first, *more = finding.text.splitlines() or [""]
-    took = f" ({seconds(finding.seconds)})" if finding.seconds is not None and finding.seconds >= 0.005 else ""
-    yield from _wrapped(f"{mark} {finding.name}: {first}{took}", by, by + "    ")
+    slow = finding.seconds is not None and finding.seconds >= LEAST_SECONDS
+    took = f" ({seconds(finding.seconds or 0.0)})" if slow else ""
+    yield from _wrapped(f"{mark} {finding.name}: {first}", by, by + "    ", took)
     for line in more:
         yield from _wrapped(line, by + "    ", by + "      ")
     for line in finding.hint.splitlines():
@@ -50,14 +52,17 @@ def lines_of(finding: Finding, ui: UI, by: str = "") -> Iterator[str]:
             yield from lines_of(step, ui, by + "  ")
 
 
-def _wrapped(line: str, first: str, rest: str) -> list[str]:
+def _wrapped(line: str, first: str, rest: str, took: str = "") -> list[str]:
     """A line in the width of a page. What is to be copied, a command, stays on one line."""
     line = printable(line)
     if line.lstrip().startswith("az ") or "://" in line:
-        return [first + line]
-    return textwrap.wrap(
-        line, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-    )
+        return [first + line + took]
+    inner = line[: len(line) - len(line.lstrip())]
+    lines = textwrap.wrap(
+        line, WIDTH - len(took), initial_indent=first, subsequent_indent=rest + inner, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return [*lines[:-1], lines[-1] + took] if lines else []
 
 
 def without_repeats(finding: Finding, said: dict[tuple[str, str, str], str]) -> Finding:

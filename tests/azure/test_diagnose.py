@@ -183,7 +183,7 @@ def test_which_credential_won_and_why_not_the_others(azure: Sandbox, azure_conta
     assert (tried[-1]["credential"], tried[-1]["error"]) == ("ManagedIdentityCredential", None)
     lines = steps["identity"].text.splitlines()
     assert lines.index("ManagedIdentityCredential gave the token, after these did not:") == 2
-    assert [line.partition(":")[0] for line in lines[3:]] == [each["credential"] for each in tried[:-1]]
+    assert [line.strip().partition(":")[0] for line in lines[3:]] == [each["credential"] for each in tried[:-1]]
 
 
 def test_no_credential_at_all(azure: Sandbox, azure_container: str, monkeypatch: pytest.MonkeyPatch) -> None:

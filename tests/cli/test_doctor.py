@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +17,7 @@ from odibi.cli import doctor
 from odibi.cli.doctor import EXTRAS, LIBRARIES, Finding
 from odibi.cli.findings import lines_of, together, without_repeats
 from odibi.cli.ui import UI
+from odibi.testing.azure import Sandbox
 
 Odibi = Callable[..., Any]
 
@@ -220,3 +222,92 @@ def test_what_was_said_at_length_is_not_said_again() -> None:
     )
     assert text.count("A: no") == text.count("log in") == 1
     assert "identity: none of 2 credentials gave a token: see connection a" in text
+
+
+# -- against the offline Azure -----------------------------------------------------------------------------------------
+
+AZURE = """
+key_vault_name: sandboxvault
+connections:
+  bronze: {type: azure_adls, account: bronzeacct, container: "${CONTAINER}", secret_name: bronze-key}
+  silver: {type: azure_adls, account: silveracct, container: "${CONTAINER}", auth_mode: default}
+  gold: {type: azure_adls, account: goldacct, container: "${CONTAINER}", auth_mode: managed_identity}
+  local: {type: local, base_path: data}
+story: {connection: local, path: stories}
+pipelines:
+  - pipeline: p
+    nodes:
+      - {name: raw, read: {connection: bronze, path: sales.csv}, write: {connection: silver, path: sales}}
+"""
+
+
+@pytest.fixture
+def azure_project(azure: Sandbox, azure_container: str, write_project: Callable[..., Path], odibi: Odibi) -> Any:
+    """`odibi doctor` for a file of three accounts, all of which work."""
+    file = write_project(AZURE)
+    azure.set_secret("sandboxvault", "bronze-key", azure.accounts["bronzeacct"])
+    azure.put("bronzeacct", azure_container, "sales.csv", "id\n1\n")
+    return lambda *options: odibi("doctor", file, "--set", f"CONTAINER={azure_container}", *options)
+
+
+def steps_of(called: Any) -> dict[str, dict[str, str]]:
+    """Connection to step to status."""
+    checks = {check["name"]: check for check in called.json["checks"] if "steps" in check}
+    return {
+        name.removeprefix("connection "): {step["name"]: step["status"] for step in check["steps"]}
+        for name, check in checks.items()
+    }
+
+
+def test_three_accounts_that_work(azure_project: Any, azure: Sandbox, azure_container: str) -> None:
+    called = azure_project("--json")
+    assert called.code == 0
+    assert steps_of(called) == {
+        "bronze": dict.fromkeys(("address", "identity", "secret", "list", "read"), "ok"),
+        "silver": dict.fromkeys(("address", "identity", "list", "write"), "ok"),
+        "gold": dict.fromkeys(("address", "identity", "list"), "ok"),
+    }
+    assert azure.list("silveracct", azure_container) == [], "nothing is left behind"
+    assert all(key not in called.out for key in azure.accounts.values())
+
+
+def test_the_page_is_narrow_and_says_nothing_twice(azure_project: Any) -> None:
+    called = azure_project()
+    assert called.code == 0
+    assert called.err == "checking 3 connections …\n"
+    long = [line for line in called.out.splitlines() if len(line) > 100 and "://" not in line]
+    assert long == []
+    assert called.out.count("EnvironmentCredential:") == 1
+
+
+def test_everything_that_fails_is_told_in_one_go(azure_project: Any, azure: Sandbox, azure_container: str) -> None:
+    azure.vaults["sandboxvault"].secrets.clear()
+    azure.delete_container("goldacct", azure_container)
+    with azure.fault(403, host="silveracct", method="PUT", code="AuthorizationPermissionMismatch"):
+        called = azure_project()
+    assert called.code == 1
+    assert "3 of" in called.err
+    words = " ".join(called.out.split())
+    assert "✗ secret: Secret 'bronze-key' not found in vault 'sandboxvault'" in words
+    assert "✗ write:" in words
+    assert 'az role assignment create --role "Storage Blob Data Contributor"' in words
+    assert f"has no container '{azure_container}'" in words
+    commands = [line.strip() for line in called.out.splitlines() if line.strip().startswith("az ")]
+    assert len(commands) >= 2, "each command has a line of its own, to be copied"
+
+
+def test_connections_that_hang_take_the_time_of_one(
+    azure_project: Any, azure: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "STEP_SECONDS", 2.0)
+    azure.fault("hang", host="*.blob.core.windows.net")
+    azure.fault("hang", host="identity")
+    azure.fault("hang", host="sandboxvault")
+    began = time.monotonic()
+    called = azure_project("--json")
+    assert time.monotonic() - began < 10, "three connections with two steps each of 2 s, all at once"
+    assert called.code == 1
+    assert {name: steps["address"] for name, steps in steps_of(called).items()} == dict.fromkeys(
+        ("bronze", "silver", "gold"), "red"
+    )
+    assert called.err == "", "what the libraries log is not shown"
