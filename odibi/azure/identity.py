@@ -1,39 +1,39 @@
 """Who asks: the credential of a process, its tokens, and what a token says of its owner.
 
-First that applies (the credential object that is given · the Unity Catalog service credential that is named ·
-`DefaultAzureCredential`). There is one credential a process for each `Identity`; it asks for a token once, however many
-threads want it.
+There is one credential a process for each `Identity`, whichever connections and threads use it. It asks for a token
+once, keeps it until it is old, and never lets anybody wait for longer than `PATIENCE` seconds. How a login is made is
+in `odibi.azure.logins`.
 """
 
 from __future__ import annotations
 
 import base64
+import inspect
 import json
 import os
-import re
-import socket
+import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
-from odibi.azure.attempts import in_short, within
-from odibi.errors import KeyFetchError, KeyFetchTimeout
+from odibi.azure.deadline import Flights, OutOfTime, doing, outcome, within
+from odibi.azure.logins import forget_answers, new_credential, no_token, sdk, slow_hint, who
+from odibi.errors import KeyFetchError, KeyFetchTimeout, OdibiError
 from odibi.secrets import remember
 
-LIMITS: Mapping[str, Any] = {"connection_timeout": 3, "read_timeout": 8, "retry_total": 1}
-"""Seconds and retries of one request for a token. The SDK's own (300 s, ten retries) outlast every time-out of ours."""
-CLI_SECONDS = 10
+__all__ = ["Claims", "Identity", "SharedCredential", "Token", "claims_of", "credential_for", "drop_shared",
+           "fetch_token", "new_credential", "no_token"]  # fmt: skip
+
+PATIENCE = 30.0
+"""Seconds that anybody waits for a token; a request that is older hangs, and who asks then starts a new one."""
 MARGIN = 300
 """Seconds before its end from which on a token is fetched anew, as the SDKs do."""
-PROBE_SECONDS = 0.3
-"""How long an identity endpoint may take to accept a connection; on a machine in Azure it takes a millisecond."""
-IMDS = "http://169.254.169.254"
-DEFAULT_SERVICE_CREDENTIAL = "DATABRICKS_DEFAULT_SERVICE_CREDENTIAL_NAME"
-SAID = ("AZURE_TOKEN_CREDENTIALS", "IDENTITY_ENDPOINT", "MSI_ENDPOINT")
-"""Variables that settle whether there is a managed identity; then nothing is tried out."""
+ASKING = "asking for a token"
+PAUSE = 30
+"""Seconds without another try after a token that still is good could not be renewed."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,14 @@ class Identity:
     tenant_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
     service_credential: str | None = None
-    credential: Any = field(default=None, repr=False)
+    credential: Any = field(default=None, repr=False, compare=False)
     authority: str | None = None
+    _object: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_object", id(self.credential))  # credentials need not be hashable
+        if self.client_secret:
+            remember(self.client_secret)
 
 
 @dataclass(frozen=True)
@@ -107,241 +113,254 @@ def claims_of(token: Any) -> Claims:
     )
 
 
-# -- credentials -------------------------------------------------------------------------------------------------------
+# -- the shared credential ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """A request for a token. `claims` are what a service asks for when it no longer accepts the one it was shown."""
+
+    scopes: tuple[str, ...]
+    tenant_id: str | None = None
+    enable_cae: bool = False
+    claims: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """As the SDKs spell them; only those that say something."""
+        given = {"claims": self.claims, "tenant_id": self.tenant_id, "enable_cae": self.enable_cae}
+        return {name: value for name, value in given.items() if value}
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A token that is kept."""
+
+    token: str = field(repr=False)
+    expires_on: int
+    refresh_on: int | None
+    kind: str
+
+    def is_good_for(self, seconds: float) -> bool:
+        """Whether it lives for as long."""
+        return self.expires_on - time.time() > seconds
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it is to be used without asking for a newer one."""
+        return self.is_good_for(MARGIN) and (self.refresh_on is None or self.refresh_on > time.time())
 
 
 class SharedCredential:
-    """A credential for all threads and libraries of a process: one request a token, which is kept until it is old.
+    """A credential for all threads and libraries of a process: one request a token, however many ask for it.
 
-    The SDK's credential is made when the first token is wanted.
+    The SDK's credential is made when the first token is wanted. Requests are made in daemon threads: nobody waits for
+    longer than `PATIENCE` seconds, whatever hangs. Raises `KeyFetchError` with the way out where there is no token.
     """
 
     def __init__(self, identity: Identity) -> None:
-        self._identity = identity
+        self.identity = identity
+        self.generation = 0
+        """How often the tokens were thrown away because a service refused one."""
         self._inner: Any = None
-        self._tokens: dict[tuple[Any, ...], Any] = {}
-        self._locks: dict[tuple[Any, ...], threading.Lock] = {}
+        self._held: dict[_Ask, _Held] = {}
+        self._pauses: dict[_Ask, float] = {}
+        self._flights: Flights[_Held] = Flights(PATIENCE)
+        self._making: Flights[Any] = Flights(PATIENCE)
         self._lock = threading.Lock()
 
-    def get_token(self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **options: Any) -> Any:
+    def get_token(
+        self,
+        *scopes: str,
+        claims: str | None = None,
+        tenant_id: str | None = None,
+        enable_cae: bool = False,
+        **options: Any,
+    ) -> Any:
         """A token for the scopes, as `azure.core.credentials.AccessToken`."""
+        from azure.core.credentials import AccessToken
 
-        def ask() -> Any:
-            given = {"claims": claims, "tenant_id": tenant_id, **options}
-            return self._credential().get_token(*scopes, **{key: each for key, each in given.items() if each})
-
-        return self._once(("token", scopes, tenant_id), ask, anew=claims is not None)
+        del options
+        held = self._token(_Ask(scopes, tenant_id, bool(enable_cae), claims))
+        return AccessToken(held.token, held.expires_on)
 
     def get_token_info(self, *scopes: str, options: Mapping[str, Any] | None = None) -> Any:
         """A token for the scopes, as `azure.core.credentials.AccessTokenInfo`, which newer SDKs ask for."""
-        given = dict(options or {})
-        inner = self._credential()
-        if not hasattr(inner, "get_token_info"):
-            from azure.core.credentials import AccessTokenInfo
+        from azure.core.credentials import AccessTokenInfo
 
-            token = self.get_token(*scopes, **given)
-            return AccessTokenInfo(token.token, token.expires_on)
-        return self._once(
-            ("info", scopes, given.get("tenant_id")),
-            lambda: inner.get_token_info(*scopes, options=given),
-            anew=bool(given.get("claims")),
-        )
+        given = options or {}
+        ask = _Ask(scopes, given.get("tenant_id"), bool(given.get("enable_cae")), given.get("claims"))
+        held = self._token(ask)
+        return AccessTokenInfo(held.token, held.expires_on, token_type=held.kind, refresh_on=held.refresh_on)
+
+    def ready(self) -> SharedCredential:
+        """Make the SDK's credential, where that was not done yet. Raises `KeyFetchError`, `MissingExtraError`."""
+        self._credential()
+        return self
+
+    def owner(self) -> Claims:
+        """What the last token said of its owner, without asking for one."""
+        with self._lock:
+            held = list(self._held.values())
+        return claims_of(held[-1].token) if held else Claims()
+
+    def renew(self, generation: int) -> None:
+        """Throw the tokens away, and the SDK's credential that keeps them too: a service refused one. `generation` is
+        that of the refused; of many threads that saw the refusal only one does it."""
+        with self._lock:
+            if generation == self.generation:
+                self.generation += 1
+                self._inner = None
+                self._held.clear()
 
     def close(self) -> None:
-        """Nothing to close: others use it."""
+        """Nothing: others use it too."""
+
+    def __enter__(self) -> SharedCredential:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.identity!r})"
+
+    def _token(self, ask: _Ask) -> _Held:
+        fresh = self._fresh(ask)
+        if fresh is not None:
+            return fresh
+        old = self._held.get(ask)
+        usable = old is not None and not ask.claims and old.is_good_for(10)
+        if old is not None and usable and time.monotonic() < self._pauses.get(ask, 0.0):
+            return old
+        doing(ASKING)
+        key = (self.generation, ask)
+        try:
+            return outcome(self._flights.join(key, lambda: self._fresh(ask) or self._request(ask), "token"), PATIENCE)
+        except OutOfTime:
+            if old is None or not usable:
+                raise KeyFetchTimeout(_late(self.identity, PATIENCE)) from None
+        except OdibiError:
+            if old is None or not usable:
+                raise
+        self._pauses[ask] = time.monotonic() + PAUSE
+        return old
+
+    def _fresh(self, ask: _Ask) -> _Held | None:
+        """The kept token that answers; also one of the same tenant that was asked for without naming it."""
+        if ask.claims:
+            return None
+        held = self._held.get(ask)
+        if held is None and ask.tenant_id:
+            other = self._held.get(_Ask(ask.scopes, None, ask.enable_cae))
+            held = other if other is not None and claims_of(other.token).tenant_id == ask.tenant_id else None
+        return held if held is not None and held.is_fresh else None
+
+    def _request(self, ask: _Ask) -> _Held:
+        generation = self.generation
+        try:
+            got = _asked(self._credential(), ask)
+        except OdibiError:
+            raise
+        except Exception as error:
+            raise no_token(error, self.identity) from error  # each credential has errors of its own
+        held = _held(got, self.identity)
+        with self._lock:
+            if generation == self.generation:
+                self._held[_Ask(ask.scopes, ask.tenant_id, ask.enable_cae)] = held
+        return held
 
     def _credential(self) -> Any:
-        with self._lock:
+        """Made once; that may talk to Databricks, so it can hang too."""
+        inner = self._inner
+        if inner is not None:
+            return inner
+
+        def make() -> Any:
             if self._inner is None:
-                self._inner = new_credential(self._identity)
+                self._inner = new_credential(self.identity)
             return self._inner
 
-    def _once(self, key: tuple[Any, ...], ask: Any, anew: bool) -> Any:
-        """The token of a key; who comes while another thread asks waits for its answer. `anew`: the kept one was
-        refused."""
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            kept = self._tokens.get(key)
-            if kept is None or anew or _is_old(kept):
-                kept = ask()
-                remember(str(kept.token))
-                self._tokens[key] = kept
-            return kept
+        try:
+            return outcome(self._making.join("credential", make, "login"), PATIENCE)
+        except OutOfTime:
+            raise KeyFetchTimeout(_late(self.identity, PATIENCE)) from None
 
 
-def _is_old(token: Any) -> bool:
-    refresh = getattr(token, "refresh_on", None)
-    ends = min(each for each in (refresh, token.expires_on - MARGIN) if each is not None)
-    return bool(ends <= time.time())
+def _asked(credential: Any, ask: _Ask) -> Any:
+    """What a credential answers; the newer way where it has it, and only with options that it takes."""
+    options = ask.options()
+    if hasattr(credential, "get_token_info"):
+        return credential.get_token_info(*ask.scopes, options=options)
+    try:
+        parameters = inspect.signature(credential.get_token).parameters
+    except (TypeError, ValueError):
+        return credential.get_token(*ask.scopes, **options)
+    if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        options = {name: value for name, value in options.items() if name in parameters}
+    return credential.get_token(*ask.scopes, **options)
 
 
-_SHARED: dict[Identity, SharedCredential] = {}
-_SHARING = threading.Lock()
+def _held(got: Any, identity: Identity) -> _Held:
+    """A credential's answer as we keep it. Raises `KeyFetchError` for what is no token."""
+    if inspect.isawaitable(got):
+        if inspect.iscoroutine(got):
+            got.close()
+        raise KeyFetchError(
+            f"{who(identity)} is one for `await`; give the same class of azure.identity instead of azure.identity.aio"
+        )
+    token, expires = getattr(got, "token", None), getattr(got, "expires_on", None)
+    if not isinstance(token, str) or not token or not isinstance(expires, int | float):
+        raise KeyFetchError(f"{who(identity)} gave no token but a {type(got).__name__}; check the credential object")
+    remember(token)
+    refresh = getattr(got, "refresh_on", None)
+    return _Held(token, int(expires), int(refresh) if refresh else None, str(getattr(got, "token_type", "Bearer")))
+
+
+# -- one for the process -----------------------------------------------------------------------------------------------
+
+_shared: dict[tuple[object, ...], SharedCredential] = {}
+_sharing = threading.Lock()
+_SURROUNDINGS = ("AZURE_", "IDENTITY_", "MSI_", "DATABRICKS_DEFAULT_SERVICE_CREDENTIAL_NAME")
 
 
 def credential_for(identity: Identity) -> SharedCredential:
-    """The credential of an identity, the same for the whole process."""
-    with _SHARING:
-        return _SHARED.setdefault(identity, SharedCredential(identity))
+    """The credential of an identity, the same for the whole process; a new one when the environment that decides who
+    we are has changed, as in a notebook where a login was set after the first try."""
+    key = (identity, *(() if identity.kind == "given" else _surroundings()))
+    with _sharing:
+        if key not in _shared:
+            _shared[key] = SharedCredential(identity)
+        return _shared[key]
+
+
+def _surroundings() -> tuple[object, ...]:
+    """What decides who `DefaultAzureCredential` is: variables, and the class itself, which tests replace."""
+    variables = tuple(sorted(pair for pair in os.environ.items() if pair[0].startswith(_SURROUNDINGS)))
+    return variables, sdk().DefaultAzureCredential
 
 
 def drop_shared() -> None:
     """Forget all credentials, tokens and clients of this process; for tests."""
-    from odibi.azure import keyvault
-
-    with _SHARING:
-        _SHARED.clear()
-        _ANSWERS.clear()
-    keyvault.drop_clients()
-
-
-def new_credential(identity: Identity) -> Any:
-    """A credential of the SDK that nobody shares. Raises `KeyFetchError` where it can not even be made."""
-    if identity.kind == "given":
-        return identity.credential
-    from odibi.errors import MissingExtraError
-
-    try:
-        import azure.identity as sdk
-    except ImportError as error:
-        raise MissingExtraError("azure-identity", "azure", "a login to Azure") from error
-    login = {"authority": identity.authority} if identity.authority else {}
-    try:
-        if identity.kind == "managed_identity":
-            client: dict[str, Any] = {"client_id": identity.client_id} if identity.client_id else {}
-            return sdk.ManagedIdentityCredential(**client, **LIMITS)
-        if identity.kind == "service_principal":
-            return sdk.ClientSecretCredential(
-                tenant_id=identity.tenant_id or "", client_id=identity.client_id or "",
-                client_secret=identity.client_secret or "", **login, **LIMITS,
-            )  # fmt: skip
-    except ValueError as error:
-        raise KeyFetchError(f"no login as {_who(identity)}: {in_short(str(error))}") from error
-    return _service_credential(identity) or _default_credential(sdk, login)
+    with _sharing:
+        _shared.clear()
+    forget_answers()
+    keyvault = sys.modules.get("odibi.azure.keyvault")
+    if keyvault is not None:
+        keyvault.drop_clients()
 
 
-def _default_credential(sdk: Any, login: Mapping[str, str]) -> Any:
-    nothing_there = {} if _may_have_identity() else {"exclude_managed_identity_credential": True}
-    return sdk.DefaultAzureCredential(process_timeout=CLI_SECONDS, **nothing_there, **login, **LIMITS)
-
-
-def _service_credential(identity: Identity) -> Any:
-    """The service credential of Unity Catalog that is named, None where there is none to be had: off Databricks."""
-    from odibi.notebook import at_hand
-
-    name = identity.service_credential or os.environ.get(DEFAULT_SERVICE_CREDENTIAL)
-    dbutils = at_hand("dbutils") if name else None
-    provider = getattr(getattr(dbutils, "credentials", None), "getServiceCredentialsProvider", None)
-    if not name or provider is None:
-        return None
-    try:
-        return provider(name)
-    except Exception as error:
-        raise KeyFetchError(
-            f"Databricks refuses the service credential {name!r}: {in_short(str(error))}; the cluster must have Unity "
-            f"Catalog, and this user the privilege ACCESS: GRANT ACCESS ON SERVICE CREDENTIAL `{name}` TO `<user>`"
-        ) from error
-
-
-_ANSWERS: dict[str, bool] = {}
-
-
-def _may_have_identity() -> bool:
-    """Whether a managed identity can be here. azure-identity takes a second, at every token, to find out that no
-    endpoint answers."""
-    if any(os.environ.get(name) for name in SAID):
-        return True
-    address = os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST") or IMDS
-    if address not in _ANSWERS:
-        parts = urlsplit(address)
-        try:
-            socket.create_connection((parts.hostname or "", parts.port or 80), timeout=PROBE_SECONDS).close()
-            _ANSWERS[address] = True
-        except OSError:
-            _ANSWERS[address] = False
-    return _ANSWERS[address]
-
-
-# -- tokens, and why there is none -------------------------------------------------------------------------------------
-
-
-def fetch_token(identity: Identity, scope: str, timeout: float = 30.0) -> Any:
+def fetch_token(identity: Identity, scope: str, timeout: float = PATIENCE) -> Any:
     """A token for a scope (`https://vault.azure.net/.default`), within `timeout` seconds.
 
     Raises `KeyFetchTimeout`, and `KeyFetchError` that tells which credentials were tried, and why each failed.
     """
-    from odibi.errors import OdibiError
-
-    credential = credential_for(identity)
     try:
-        return within(timeout, lambda: credential.get_token(scope))
-    except OdibiError:
-        raise
-    except TimeoutError as error:
-        raise KeyFetchTimeout(f"no token for {_who(identity)} within {timeout:.1f}s; {_slow_hint(identity)}") from error
-    except Exception as error:
-        raise no_token(error, identity) from error  # each credential has errors of its own
+        return within(timeout, lambda: credential_for(identity).get_token(scope), "token")
+    except OutOfTime:
+        raise KeyFetchTimeout(_late(identity, timeout)) from None
 
 
-def no_token(error: BaseException, identity: Identity) -> KeyFetchError:
-    """The error for a login that failed, with the way out."""
-    said = str(getattr(error, "message", error))
-    tried = list(_tried(said))
-    if len(tried) > 1:
-        lines = "\n".join(f"  {name}: {reason}" for name, reason in tried)
-        return KeyFetchError(
-            f"no credential could log in to Azure; tried in this order:\n{lines}\n{_way_out(identity)}"
-        )
-    code = re.search(r"AADSTS\d+", said)
-    known = _LOGIN_REFUSALS.get(code[0]) if code else None
-    if known is not None:
-        return KeyFetchError(f"no login as {_who(identity)}: {known} ({code[0] if code else ''})")
-    return KeyFetchError(f"no login as {_who(identity)}: {in_short(said)}; {_way_out(identity)}")
-
-
-_LOGIN_REFUSALS = {
-    "AADSTS7000215": "the client_secret is wrong; give the secret's value, not its id",
-    "AADSTS7000222": "the client_secret has expired; make a new one: az ad app credential reset --id <client_id>",
-    "AADSTS700016": "there is no such application in this tenant; check client_id and tenant_id",
-    "AADSTS90002": "there is no such tenant; check tenant_id",
-    "AADSTS900023": "tenant_id is neither an id nor a domain of a tenant",
-    "AADSTS50076": "the tenant asks for a second factor; log in again with `az login`",
-    "AADSTS700082": "the login has expired; log in again with `az login`",
-}
-
-
-def _tried(said: str) -> Iterator[tuple[str, str]]:
-    """The credentials of a chain and why each gave no token, out of the chain's own text."""
-    for part in re.split(r"\n\s*(?=\w+Credential: )", said)[1:]:
-        name, _, reason = part.partition(": ")
-        yield name, in_short(reason.split("\nTo mitigate this issue")[0])
-
-
-def _who(identity: Identity) -> str:
-    if identity.kind == "managed_identity":
-        return f"managed identity {identity.client_id}" if identity.client_id else "the machine's managed identity"
-    if identity.kind == "service_principal":
-        return f"service principal {identity.client_id}"
-    if identity.kind == "given":
-        return f"the given {type(identity.credential).__name__}"
-    return "the default identity"
-
-
-def _way_out(identity: Identity) -> str:
-    if identity.kind == "managed_identity":
-        return "only machines in Azure have a managed identity: give this one an identity, or use another auth_mode"
-    if identity.kind == "service_principal":
-        return "check tenant_id, client_id and client_secret"
-    if identity.kind == "given":
-        return "check the credential object"
-    return (
-        "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; in Azure give the "
-        "machine a managed identity, on Databricks name a service_credential"
-    )
-
-
-def _slow_hint(identity: Identity) -> str:
-    if identity.kind == "default":
-        return "an identity endpoint or the Azure CLI hangs: `odibi doctor` tells which"
-    return "the identity endpoint does not answer: `odibi doctor` tells more"
+def _late(identity: Identity, seconds: float) -> str:
+    return f"no token for {who(identity)} within {seconds:.1f}s; {slow_hint(identity)}"

@@ -1,29 +1,35 @@
-"""Azure Key Vault: one client a vault, one fetch a secret, each ending in time, and what went wrong in words."""
+"""Azure Key Vault: one client a vault, one fetch a secret, each ending in time."""
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from odibi.azure.attempts import in_short, within
-from odibi.azure.grants import vault_policy, vault_role
-from odibi.azure.identity import Claims, Identity, claims_of, credential_for, no_token
+from odibi.azure.clouds import CLOUDS
+from odibi.azure.deadline import OutOfTime, doing, noted, within
+from odibi.azure.identity import ASKING, Identity, SharedCredential, credential_for
+from odibi.azure.logins import slow_hint
+from odibi.azure.vault_problems import BUSY, Asked, code_of, problem
 from odibi.errors import KeyFetchError, KeyFetchTimeout, MissingExtraError, OdibiError
 from odibi.secrets import remember
 
+T = TypeVar("T")
 PUBLIC_VAULTS = "vault.azure.net"
 TIMEOUT = 30.0
 LIMITS: Mapping[str, Any] = {
-    "connection_timeout": 5, "read_timeout": 10, "retry_total": 3, "retry_backoff_factor": 0.2,
+    "connection_timeout": 5, "read_timeout": 10,
+    "retry_total": 4, "retry_connect": 2, "retry_read": 3, "retry_backoff_factor": 0.2,
 }  # fmt: skip
 """Seconds and retries of one request. The SDK's own add up to twenty minutes for a vault that hangs."""
-log = logging.getLogger("odibi")
+TOKEN_REFUSED_FOR_GOOD = ("AKV10022", "AKV10032")
+"""A wrong audience, a wrong tenant: another token of the same identity is refused as well."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,11 @@ class Secret:
         return self.vault.rstrip("/") if "://" in self.vault else f"https://{self.vault}.{self.suffix}"
 
     @property
+    def host(self) -> str:
+        """The vault's host."""
+        return self.url.partition("://")[2].lower()
+
+    @property
     def vault_name(self) -> str:
         """The vault's name, also where its URL is given."""
         return self.url.partition("://")[2].partition(".")[0]
@@ -53,7 +64,8 @@ class Secret:
 
 @dataclass(frozen=True)
 class KeyVaultFetchResult:
-    """What became of fetching one connection's secret; `duration_ms` is the time that the fetch took.
+    """What became of fetching one connection's secret; `duration_ms` is the time that the fetch took, `warning` what is
+    odd about a secret that was fetched.
 
     >>> KeyVaultFetchResult("bronze", "account1", True, secret_value="hidden", duration_ms=12.0)
     KeyVaultFetchResult(connection_name='bronze', account='account1', success=True, error=None, duration_ms=12.0)
@@ -65,230 +77,167 @@ class KeyVaultFetchResult:
     secret_value: str | None = field(default=None, repr=False)
     error: str | None = None
     duration_ms: float | None = None
+    warning: str | None = field(default=None, repr=False)
 
 
 def read(secret: Secret, timeout: float = TIMEOUT) -> Any:
-    """The secret with its properties, as the SDK's `KeyVaultSecret`, within `timeout` seconds.
+    """The secret with its properties, as the SDK's `KeyVaultSecret`, within `timeout` seconds. Warns of one that has
+    expired or is not valid yet: the vault hands it out all the same.
 
     Raises `KeyFetchTimeout`, and `KeyFetchError` with the cause and the way out.
     """
     _check_names(secret)
-    try:
-        found = within(timeout, lambda: _client(secret).get_secret(secret.name))
-    except OdibiError:
-        raise
-    except TimeoutError as error:
-        raise _too_late(secret, timeout) from error
-    except Exception as error:
-        raise problem(error, secret) from error  # the SDK, its transport and each credential have errors of their own
-    if not found.value:
-        raise KeyFetchError(f"{_titled(secret)} is empty; store the account key in it")
-    remember(str(found.value))
+    found = _ask(secret, timeout, lambda client: client.get_secret(secret.name))
+    if not isinstance(found.value, str) or not found.value.strip():
+        raise KeyFetchError(f"Secret {secret.name!r} in vault {secret.vault_name!r} is empty; store the key in it")
+    remember(found.value)
     _look_at_dates(secret, found)
     return found
 
 
-def secret_names(vault: str, identity: Identity | None = None, timeout: float = TIMEOUT) -> list[str]:
+def secret_names(
+    vault: str, identity: Identity | None = None, timeout: float = TIMEOUT, suffix: str = PUBLIC_VAULTS
+) -> list[str]:
     """The names of a vault's secrets, sorted, within `timeout` seconds. Raises as `read` does."""
-    place = Secret(vault, "", identity or Identity())
-    try:
-        return within(timeout, lambda: sorted(str(each.name) for each in _client(place).list_properties_of_secrets()))
-    except OdibiError:
-        raise
-    except TimeoutError as error:
-        raise KeyFetchTimeout(f"vault {place.vault_name!r} did not list its secrets within {timeout:.1f}s") from error
-    except Exception as error:
-        raise problem(error, place) from error
+    place = Secret(vault, "", identity or Identity(), suffix)
+    _check_vault(place)
+    return _ask(place, timeout, lambda client: sorted(str(each.name) for each in client.list_properties_of_secrets()))
 
 
 def fetch_keyvault_secret(
     connection_name: str, key_vault_name: str, secret_name: str, timeout: float = TIMEOUT
 ) -> KeyVaultFetchResult:
     """Fetch one secret as the identity that this process has; what goes wrong is in the result, not raised."""
-    return result_of(connection_name, "", lambda: Secret(key_vault_name, secret_name).fetch(timeout))
-
-
-def result_of(connection_name: str, account: str, fetch: Any) -> KeyVaultFetchResult:
-    """What `fetch()` gives, or why it did not, and how long it took."""
     began = time.perf_counter()
     try:
-        value, error = str(fetch()), None
+        value, error = Secret(key_vault_name, secret_name).fetch(timeout), None
     except OdibiError as failure:
         value, error = None, str(failure)
     took = (time.perf_counter() - began) * 1000
-    return KeyVaultFetchResult(connection_name, account, error is None, value, error, took)
+    return KeyVaultFetchResult(connection_name, "", error is None, value, error, took)
 
 
-# -- clients -----------------------------------------------------------------------------------------------------------
-
-_CLIENTS: dict[tuple[str, Identity], Any] = {}
-_MAKING = threading.Lock()
+# -- asking ------------------------------------------------------------------------------------------------------------
 
 
-def _client(secret: Secret) -> Any:
-    """The client of a vault, one for the whole process. The SDK's class is looked up when it is called, so that tests
-    can put their own in its place."""
+def _ask(secret: Secret, timeout: float, question: Callable[[Any], T]) -> T:
+    """The vault's answer, in time."""
     try:
-        import azure.keyvault.secrets as sdk
-    except ImportError as error:
-        raise MissingExtraError("azure-keyvault-secrets", "azure", "a secret in Key Vault") from error
-    key = secret.url, secret.identity
-    with _MAKING:
-        if key not in _CLIENTS:
-            credential = credential_for(secret.identity)
-            _CLIENTS[key] = sdk.SecretClient(vault_url=secret.url, credential=credential, **LIMITS)
-        return _CLIENTS[key]
+        return within(timeout, lambda: _answer(secret, question), "key-vault")
+    except OutOfTime as late:
+        raise KeyFetchTimeout(_late(secret, timeout, late.doing)) from None
 
 
-def drop_clients() -> None:
-    """Forget all clients; for tests."""
-    with _MAKING:
-        _CLIENTS.clear()
+def _answer(secret: Secret, question: Callable[[Any], T]) -> T:
+    """The vault's answer; asked once more with a new token where the vault refuses the one that we hold."""
+    credential = credential_for(secret.identity).ready()
+    generation = credential.generation
+    try:
+        try:
+            return question(_client(secret, credential))
+        except Exception as error:
+            if getattr(error, "status_code", None) != 401 or code_of(error) in TOKEN_REFUSED_FOR_GOOD:
+                raise
+        credential.renew(generation)
+        return question(_client(secret, credential))
+    except OdibiError:
+        raise
+    except Exception as error:  # the SDK and its transport have errors of their own
+        asked = Asked(secret.vault_name, secret.host, secret.name, credential.owner())
+        raise problem(error, asked) from error
 
 
-# -- what went wrong ---------------------------------------------------------------------------------------------------
+def _late(secret: Secret, timeout: float, at: str) -> str:
+    what = f"secret {secret.name!r}" if secret.name else "the names of its secrets"
+    text = f"Key Vault fetch timed out after {timeout:.1f}s for vault {secret.vault_name!r}, {what}"
+    if at == ASKING:
+        return f"{text}; {slow_hint(secret.identity)}"
+    return f"{text}; {at}" if at else text
 
 
 def _check_names(secret: Secret) -> None:
     if not secret.vault or not secret.name:
         raise KeyFetchError("a Key Vault fetch needs the name of the vault and of the secret; "
                             "give key_vault_name and secret_name")  # fmt: skip
+    _check_vault(secret)
+    if not re.fullmatch(r"[0-9a-zA-Z-]{1,127}", secret.name):
+        raise KeyFetchError(f"{secret.name!r} can not be the name of a secret; it has letters, digits and hyphens")
 
 
-def _too_late(secret: Secret, timeout: float) -> KeyFetchTimeout:
-    return KeyFetchTimeout(
-        f"Key Vault fetch timed out after {timeout:.1f}s for vault {secret.vault_name!r}, secret {secret.name!r}"
-    )
-
-
-def _titled(secret: Secret) -> str:
-    return f"Secret {secret.name!r} in vault {secret.vault_name!r}"
+def _check_vault(secret: Secret) -> None:
+    """The name becomes part of a URL to which a token is sent."""
+    if not re.fullmatch(r"https://[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*(:\d+)?", secret.url):
+        raise KeyFetchError(
+            f"{secret.vault!r} can not be the name of a vault; it has 3 to 24 letters, digits and hyphens, "
+            "or give its https URL"
+        )
 
 
 def _look_at_dates(secret: Secret, found: Any) -> None:
     """A vault hands out a secret after its end too; then the storage may refuse the key."""
     properties = getattr(found, "properties", None)
     ends, begins = (getattr(properties, name, None) for name in ("expires_on", "not_before"))
-    if isinstance(ends, datetime) and ends < datetime.now(UTC):
-        log.warning("%s expired on %s; its value is used all the same", _titled(secret), f"{ends:%Y-%m-%d}")
-    if isinstance(begins, datetime) and begins > datetime.now(UTC):
-        log.warning("%s is valid from %s on; its value is used all the same", _titled(secret), f"{begins:%Y-%m-%d}")
+    title, now = f"Secret {secret.name!r} in vault {secret.vault_name!r}", datetime.now(UTC)
+    if isinstance(ends, datetime) and ends < now:
+        _warn(f"{title} expired on {ends:%Y-%m-%d}; its value is used, store a new version if the key was rotated")
+    if isinstance(begins, datetime) and begins > now:
+        _warn(f"{title} is valid from {begins:%Y-%m-%d} on; its value is used, check its activation date")
 
 
-def problem(error: BaseException, secret: Secret) -> KeyFetchError:
-    """The error for what the SDK raised: one sentence, with commands on lines of their own."""
-    status = getattr(error, "status_code", None)
-    asked = str(getattr(getattr(getattr(error, "response", None), "request", None), "url", ""))
-    if status is None or (asked and not asked.startswith(secret.url)):
-        return _no_answer(error, secret)
-    said = in_short(str(getattr(error, "message", error)))
-    vault = secret.vault_name
-    if status == 404:
-        return _missing(error, secret)
-    if status == 403:
-        return _refused(error, secret)
-    if status == 401:
-        return _not_accepted(said, secret)
+def _warn(text: str) -> None:
+    if not noted(text):
+        warnings.warn(text, UserWarning, stacklevel=5)
+
+
+# -- clients -----------------------------------------------------------------------------------------------------------
+
+_clients: dict[tuple[object, ...], Any] = {}
+_making = threading.Lock()
+
+
+def _client(secret: Secret, credential: SharedCredential) -> Any:
+    """The client of a vault, one for the whole process. The SDK's class is looked up when it is called, so that tests
+    can put their own in its place."""
+    with _making:
+        try:
+            import azure.keyvault.secrets as sdk
+        except ImportError as error:
+            raise MissingExtraError("azure-keyvault-secrets", "azure", "a secret in Key Vault") from error
+        key = sdk.SecretClient, secret.url, credential, credential.generation
+        if key not in _clients:
+            _clients[key] = sdk.SecretClient(
+                vault_url=secret.url, credential=credential, raw_request_hook=_with_token(secret, credential),
+                raw_response_hook=_told, **LIMITS,
+            )  # fmt: skip
+        return _clients[key]
+
+
+def _with_token(secret: Secret, credential: SharedCredential) -> Callable[[Any], None]:
+    """Shows our token at the first request already. The SDK would send one without, to learn from the refusal where to
+    get a token from: a whole round to a vault of which we know that."""
+    host, domain = secret.host, secret.host.partition(".")[2]
+    known = domain in {cloud.vault for cloud in CLOUDS.values()}
+
+    def hook(request: Any) -> None:
+        sent = request.http_request
+        if known and sent.method == "GET" and "Authorization" not in sent.headers and urlsplit(sent.url).netloc == host:
+            token = credential.get_token(f"https://{domain}/.default", enable_cae=True).token
+            sent.headers["Authorization"] = f"Bearer {token}"
+        doing("the vault does not answer, check the network and any proxy")
+
+    return hook
+
+
+def _told(response: Any) -> None:
+    """What the vault answered last, for the case that the time runs out while the SDK tries again."""
+    status = response.http_response.status_code
     if status == 429:
-        return KeyFetchError(f"Vault {vault!r} is asked too often (429 Too Many Requests); try again in a minute")
-    return KeyFetchError(f"Vault {vault!r} failed ({status}: {said}); try again")
+        doing(f"the vault {BUSY}")
+    elif status >= 500:
+        doing(f"the vault answers {status}")
 
 
-def _missing(error: BaseException, secret: Secret) -> KeyFetchError:
-    if "SecretNotFound" not in str(error) and "not found in this key vault" not in str(error):
-        return KeyFetchError(f"Vault {secret.vault_name!r} does not know the request; check key_vault_name")
-    return KeyFetchError(
-        f"Secret {secret.name!r} not found in vault {secret.vault_name!r}\n"
-        f"  check secret_name; if it was deleted lately: az keyvault secret recover --vault-name {secret.vault_name} "
-        f"--name {secret.name}"
-    )
-
-
-def inner_code(error: BaseException) -> str:
-    """The inner code of what a vault answers (`ForbiddenByRbac`, …), empty without one."""
-    inner = getattr(getattr(error, "error", None), "innererror", None)
-    if isinstance(inner, Mapping) and inner.get("code"):
-        return str(inner["code"])
-    found = re.search(r"ForbiddenBy\w+|SecretDisabled|AccessDenied", str(error))
-    return found[0] if found else ""
-
-
-def _refused(error: BaseException, secret: Secret) -> KeyFetchError:
-    code, vault = inner_code(error), secret.vault_name
-    if code == "SecretDisabled" or "disabled secret" in str(error):
-        enable = f"az keyvault secret set-attributes --vault-name {vault} --name {secret.name} --enabled true"
-        return KeyFetchError(f"{_titled(secret)} is disabled; enable it: {enable}")
-    if code == "ForbiddenByFirewall":
-        return KeyFetchError(
-            f"Vault {vault!r} refuses requests from this network (403, its firewall); run where it lets in, or add "
-            f"this machine's public address: az keyvault network-rule add --name {vault} --ip-address ADDRESS"
-        )
-    if code == "ForbiddenByConnection":
-        return KeyFetchError(
-            f"Vault {vault!r} answers over private links only (403, public access is off); run inside of its network"
-        )
-    return KeyFetchError(_denied(code, secret, _owner(secret)))
-
-
-def _denied(code: str, secret: Secret, who: Claims) -> str:
-    """Access denied, as whom, and the grant that is missing: of the kind that the vault uses, or of both."""
-    vault = secret.vault_name
-    by_role, by_policy = vault_role(vault, who.object_id, who.is_user), vault_policy(vault, who.object_id)
-    ways = {
-        "ForbiddenByRbac": (by_role,),
-        "AccessDenied": (by_policy,),
-        "ForbiddenByPolicy": (by_policy,),
-    }.get(code, (f"{by_role}   (RBAC)", f"{by_policy}   (access policies)"))
-    commands = "\n".join(f"  {way}" for way in ways)
-    return (
-        f"Access denied to vault {vault!r} (403 Forbidden); grant 'get' on secrets to this identity: {who}\n{commands}"
-    )
-
-
-def _owner(secret: Secret) -> Claims:
-    """Who was refused, by the token that was used."""
-    try:
-        return claims_of(credential_for(secret.identity).get_token(f"https://{secret.url.partition('.')[2]}/.default"))
-    except Exception:  # noqa: BLE001 - the refusal is the news, not what is wrong with asking who we are
-        return Claims()
-
-
-def _not_accepted(said: str, secret: Secret) -> KeyFetchError:
-    vault = secret.vault_name
-    if "AKV10032" in said or "invalid issuer" in said.lower():
-        return KeyFetchError(
-            f"Vault {vault!r} is in another tenant than the identity ({_owner(secret)}); use an identity of its tenant"
-        )
-    return KeyFetchError(
-        f"Vault {vault!r} does not accept the identity's token (401 Unauthorized: {said}); log in again, and check "
-        "this machine's clock"
-    )
-
-
-def _no_answer(error: BaseException, secret: Secret) -> KeyFetchError:
-    """No HTTP answer of the vault: no login, no address, no way, or no time."""
-    said, host = str(getattr(error, "message", error)), secret.url.partition("://")[2]
-    module = type(error).__module__
-    if _is_login(error):
-        return no_token(error, secret.identity)
-    if "ProxyError" in said or "tunnel" in said.lower():
-        return KeyFetchError(f"Vault {secret.vault_name!r} not found, or the proxy does not let us through to {host}; "
-                             "check key_vault_name, HTTPS_PROXY and NO_PROXY")  # fmt: skip
-    if re.search(r"resolve|getaddrinfo|Name or service|nodename|No address", said):
-        return KeyFetchError(f"Vault {secret.vault_name!r} not found: no address is known for {host}; "
-                             "check key_vault_name, and the network's DNS if the vault is private")  # fmt: skip
-    if "certificate" in said.lower():
-        return KeyFetchError(f"The certificate of {host} is not trusted; behind a proxy that reads along, set "
-                             "REQUESTS_CA_BUNDLE to the file of its certificate authority")  # fmt: skip
-    if "timed out" in said.lower():
-        return KeyFetchTimeout(f"Vault {secret.vault_name!r} does not answer ({in_short(said)})")
-    if module.startswith(("azure", "requests", "urllib3")) or isinstance(error, OSError):
-        return KeyFetchError(f"Vault {secret.vault_name!r} can not be reached: {in_short(said)}; check the network")
-    return KeyFetchError(f"{_titled(secret)} can not be read: {type(error).__name__}: {in_short(said)}")
-
-
-def _is_login(error: BaseException) -> bool:
-    """Whether a credential raised it, not the vault."""
-    from azure.core.exceptions import ClientAuthenticationError
-
-    return isinstance(error, ClientAuthenticationError) or type(error).__name__ == "CredentialUnavailableError"
+def drop_clients() -> None:
+    """Forget all clients; for tests."""
+    with _making:
+        _clients.clear()
