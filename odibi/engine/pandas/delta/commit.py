@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odibi.connections.base import Location
 from odibi.engine.base import Target
 from odibi.engine.pandas.delta import objects
 from odibi.engine.pandas.delta.objects import LOG
@@ -28,6 +27,7 @@ from odibi.engine.pandas.delta.table import (
 )
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.errors import AccessError, DataError, OdibiError
+from odibi.location import Location
 from odibi.secrets import scrub_data
 from odibi.types import Column
 

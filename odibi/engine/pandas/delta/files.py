@@ -143,20 +143,13 @@ def _joined_source(
 ) -> tuple[str, dict[str, str]]:
     """Partition values joined to each file by its name, for folders whose names do not tell them."""
     parts = [column for column in columns if column.name.lower() in keys]
-    rows = ", ".join(
-        f"({', '.join([literal(_unescaped(file.path) if paths else file.path), *(_constant(file, c) for c in parts)])})"
-        for file in files
-    )
+    rows = ", ".join(f"({', '.join([literal(file.path), *(_constant(file, c) for c in parts)])})" for file in files)
     names = ", ".join(f"p{index}" for index in range(len(parts)))
     source = (
         f"read_parquet({paths or _list(files)}, hive_partitioning = false, filename = '__odibi_file'{options}) AS __f "
         f"JOIN (VALUES {rows}) AS __p(file, {names}) ON __f.__odibi_file = __p.file"
     )
     return source, {column.name.lower(): f"__p.p{index}" for index, column in enumerate(parts)}
-
-
-def _unescaped(path: str) -> str:
-    return re.sub(r"\[([*?\[])\]", r"\1", path)
 
 
 def _constant(file: DataFile, column: Column) -> str:

@@ -8,7 +8,6 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from odibi.connections.base import Location
 from odibi.engine.pandas.delta.table import (
     commits_of,
     explained,
@@ -17,6 +16,7 @@ from odibi.engine.pandas.delta.table import (
     remote_commits,
 )
 from odibi.errors import DataError, DataNotFoundError, UnsupportedError
+from odibi.location import Location
 
 SAME_THING = {"num_added_rows": "num_output_rows", "num_added_files": "num_files"}
 """delta-rs's names of metrics, and Spark's: both are given, so that readers need one."""

@@ -5,27 +5,25 @@ A request takes as long as the way to the store and back, so each function says 
 
 from __future__ import annotations
 
-import os
-import re
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from odibi.connections.base import Location
 from odibi.errors import DataError, MissingExtraError, OdibiError
+from odibi.files.places import remote_files
+from odibi.location import Location
+from odibi.parallel import Stopped, each
 
 LOG = "_delta_log"
 AZURE = frozenset(("abfs", "abfss", "adl", "az", "azure"))
 COMMITS_AT_ONCE = 16
 """Requests for commits that are under way together."""
-PART = 4 << 20
-"""Bytes of one request of an upload."""
-PARTS_AT_ONCE = 8
-"""Requests of an upload that are under way together, over all its files."""
+SMALL, SMALL_AT_ONCE, LARGE_AT_ONCE = 8 << 20, 8, 2
+"""Bytes up to which a file is one request; how many such files are uploaded together, and how many larger ones, whose
+parts go side by side."""
 
 
 def is_azure(location: Location) -> bool:
@@ -33,12 +31,12 @@ def is_azure(location: Location) -> bool:
     return location.uri.partition("://")[0] in AZURE
 
 
-def _store(location: Location, bulk: bool = False) -> tuple[Any, str]:
+def _store(location: Location) -> tuple[Any, str]:
     """The object store, and the path of the table in it."""
     if is_azure(location):
-        from odibi.azure.storage import BULK, QUICK, object_store, place_of
+        from odibi.azure.storage import object_store, place_of
 
-        return object_store(location, BULK if bulk else QUICK), place_of(location).path.strip("/")
+        return object_store(location), place_of(location).path.strip("/")
     try:
         from obstore.store import from_url
     except ImportError:
@@ -86,7 +84,7 @@ def paths(location: Location, folder: str = "") -> list[str]:
             return []
 
 
-def first_foreign(location: Location, ours: Any) -> str | None:
+def first_foreign(location: Location, ours: Callable[[str], bool]) -> str | None:
     """The first object of the folder of which `ours(name)` is false, None where there is none: one request."""
     store, prefix = _store(location)
     start = len(prefix) + 1 if prefix else 0
@@ -133,63 +131,36 @@ def commit_texts(location: Location, versions: Sequence[int]) -> list[str | None
         return list(pool.map(partial(commit_text, location), versions))
 
 
-def upload(location: Location, root: Path, relative: Sequence[str], stopped: Callable[[], bool]) -> None:
-    """Upload local files, which are below `root`, to the same places below the table. One request for each `PART`, a
-    few at a time. Raises `AccessError`, and `KeyboardInterrupt` once `stopped()`; then some may be there."""
-    store, prefix = _store(location, bulk=True)
-    workers = max(1, min(PARTS_AT_ONCE, len(relative)))
-    at_once = max(1, PARTS_AT_ONCE // workers)
-    failed = threading.Event()
+def upload(location: Location, root: Path, relative: Sequence[str], stopped: Stopped) -> None:
+    """Upload local files, which are below `root`, to the same places below the table, some at a time.
+
+    Raises `AccessError`, and `KeyboardInterrupt` once it is stopped; then some may be there.
+    """
+    files = remote_files(location)
+    small = all((root / path).stat().st_size <= SMALL for path in relative)
+    failures: list[BaseException] = []
 
     def put(path: str) -> None:
-        with (root / path).open("rb") as file:
-            whole = os.fstat(file.fileno()).st_size <= PART
-            content = file.read() if whole else _parts(file, lambda: failed.is_set() or stopped())
-            store.put(_inside(prefix, path), content, use_multipart=not whole, chunk_size=PART, max_concurrency=at_once)
-
-    with explained(location, "write"), ThreadPoolExecutor(workers, "odibi-upload") as pool:
-        uploads = [pool.submit(put, path) for path in relative]
+        if failures:
+            return
         try:
-            for each in uploads:
-                each.result()
-        except BaseException as error:
-            failed.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            if stopped():
-                raise KeyboardInterrupt from error
-            raise
+            files.upload(str(root / path), f"{location.uri.rstrip('/')}/{path}", lambda: bool(failures) or stopped())
+        except BaseException as error:  # noqa: BLE001 raised below, when nothing is under way any more
+            failures.append(error)
 
-
-def _parts(file: IO[bytes], stopped: Callable[[], bool]) -> Iterator[bytes]:
-    while part := file.read(PART):
-        if stopped():
-            raise InterruptedError("the upload was stopped")
-        yield part
+    each(put, relative, SMALL_AT_ONCE if small else LARGE_AT_ONCE, stopped)
+    if failures:
+        raise failures[0]
 
 
 def delete(location: Location, relative: Sequence[str]) -> None:
-    """Delete objects of the table; missing ones are fine."""
+    """Delete objects of the table; missing ones are fine. One request for 256 of them."""
     store, prefix = _store(location)
+    names = [_inside(prefix, path) for path in relative]
     with explained(location, "write"):
-        for path in relative:
-            try:
-                store.delete(_inside(prefix, path))
-            except FileNotFoundError:
-                continue
-
-
-def download(session: Any, location: Location, relative: Sequence[str]) -> list[str]:
-    """Local copies of objects, which stay as long as the session."""
-    from odibi.engine.pandas.formats.base import scratch
-
-    store, prefix = _store(location, bulk=True)
-
-    def get(path: str) -> str:
-        local = Path(scratch(session, path))
-        with local.open("wb") as file:
-            for part in store.get(_inside(prefix, path)).stream(min_chunk_size=PART):
-                file.write(part)
-        return re.sub(r"([*?\[])", r"[\1]", str(local))
-
-    with explained(location, "read"), ThreadPoolExecutor(PARTS_AT_ONCE, "odibi-download") as pool:
-        return list(pool.map(get, relative))
+        try:
+            store.delete(names)
+        except FileNotFoundError:
+            for name in names:
+                with suppress(FileNotFoundError):
+                    store.delete(name)

@@ -11,7 +11,6 @@ from typing import Any
 
 import duckdb
 
-from odibi.connections.base import Location
 from odibi.engine.pandas.cast import CastPlan
 from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.stats import WrittenFile
@@ -20,6 +19,7 @@ from odibi.engine.pandas.session import DuckFrame, Kept, Session, literal, quote
 from odibi.errors import AccessError
 from odibi.files import explain
 from odibi.files.local import LocalFiles
+from odibi.location import Location
 
 _NAME = re.compile(r"part-([0-9a-f]+-[0-9a-f]{12})-[0-9a-f-]+\.parquet")
 

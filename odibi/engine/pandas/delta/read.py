@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from odibi.connections.base import Location
 from odibi.engine.base import Source
 from odibi.engine.pandas.delta import objects
 from odibi.engine.pandas.delta.files import DataFile, declared_select, files_select, frame_over
@@ -17,6 +16,7 @@ from odibi.engine.pandas.delta.table import READ_BY_DUCKDB, Table, explained, op
 from odibi.engine.pandas.session import DuckFrame, Held, Session, literal, quote
 from odibi.engine.pandas.types import duckdb_type
 from odibi.errors import DataError, DataNotFoundError, UnknownNameError, suggest
+from odibi.location import Location
 from odibi.types import Column
 
 Filter = tuple[Column, str, Any]
@@ -80,7 +80,10 @@ def _select(session: Session, table: Table, files: Sequence[DataFile]) -> str:
     location = table.location
     if location.local_path is not None:
         return files_select(session, files, table.columns, table.partition_by)
-    paths = objects.download(session, location, [file.path for file in files])
+    from odibi.engine.pandas.remote import readable
+
+    urls = [f"{location.uri.rstrip('/')}/{file.path}" for file in files]
+    paths = readable(session, location, urls, [file.size for file in files])
     found = [replace(file, path=path) for file, path in zip(files, paths, strict=True)]
     return declared_select(found, table.columns, table.partition_by)
 

@@ -14,12 +14,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from odibi.connections.base import Location
 from odibi.engine.pandas.delta import objects
 from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.schema import columns_of
 from odibi.errors import DataError, DataNotFoundError, OdibiError, UnsupportedError
 from odibi.files import explain, files_for, missing
+from odibi.location import Location
 from odibi.types import Column
 
 READ_BY_DUCKDB = {"timestampNtz", "typeWidening", "typeWidening-preview", "v2Checkpoint", "vacuumProtocolCheck"}
@@ -235,6 +235,21 @@ def open_at(location: Location, when: str) -> Table:
             f"version {oldest}, is from {times[oldest].isoformat()}"
         )
     return open_table(location, found)
+
+
+def newest(location: Location, known: Table | None) -> Table | None:
+    """The table as it is now, None where none is. What is known of it is brought up to date, which behind a URL takes
+    a few requests however long the log is."""
+    if location.local_path is not None or known is None:
+        return find_table(location)
+    delta = renewed(known).delta
+    try:
+        with explained(location):
+            delta.update_incremental()
+            found = Table(location, delta, int(delta.version()), known.opened)
+    except (DataError, DataNotFoundError):  # another table is in its place
+        return find_table(location)
+    return found if found.version > known.version else find_table(location)
 
 
 def commit_times(table: Table) -> dict[int, datetime]:

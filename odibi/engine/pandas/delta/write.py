@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from odibi.connections.base import Location
 from odibi.engine.base import CheckResult, Checks, Target, WriteReport
 from odibi.engine.pandas.cast import CastPlan, legal_names, plan_cast
 from odibi.engine.pandas.delta import commit, objects, parquet
@@ -22,12 +21,14 @@ from odibi.engine.pandas.delta.table import (
     file_in_the_way,
     find_table,
     has_log,
+    newest,
     unsupported_features,
 )
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.errors import DataError, SchemaMismatchError, TargetExistsError, UnsupportedError, suggest
 from odibi.files import files_for, new_txn, staging
 from odibi.files.base import STAGE_PREFIX
+from odibi.location import Location
 from odibi.types import Column
 
 ATTEMPTS = 20
@@ -87,7 +88,7 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
         try:
             return _way(plan, location)(session, frame, target, plan, check)
         except Conflict:
-            table = find_table(location)
+            table = newest(location, plan.table)
             if table is not None and target.mode in ("error", "ignore"):
                 if target.mode == "ignore":
                     return _ignored(frame, table)
@@ -261,7 +262,7 @@ def _commit_files(
         try:
             return commit.commit_files(target, plan, files, txn, root), plan
         except Conflict:
-            table = find_table(target.location())
+            table = newest(target.location(), plan.table)
             if table is None or target.mode in ("error", "ignore") or attempt == ATTEMPTS - 1:
                 raise
             again = plan_write(frame, target, table)
