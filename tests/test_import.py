@@ -36,7 +36,21 @@ PUBLIC = {
     "odibi.config": ["NodeConfig", "PipelineConfig", "ProjectConfig"],
     "odibi.connections": ["BaseConnection", "LocalConnection", "LocalDBFS"],
     "odibi.context": ["PandasContext"],
+    "odibi.databricks": ["main"],
     "odibi.engine": ["Engine", "PandasEngine"],
+    "odibi.utils": [
+        "KeyVaultFetchResult",
+        "compare_fetch_times",
+        "configure_connections_parallel",
+        "fetch_keyvault_secret",
+        "fetch_keyvault_secrets_parallel",
+        "get_databricks_identity_info",
+        "list_keyvault_secrets",
+        "print_connection_templates",
+        "print_keyvault_setup_instructions",
+        "run_sample_pipeline",
+        "validate_databricks_environment",
+    ],
 }
 
 

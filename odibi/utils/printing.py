@@ -22,12 +22,12 @@ def tell(mark: str, text: str, verbose: bool = True) -> None:
 
 
 def _printable(text: str) -> str:
-    """The text as stdout can hold it: consoles of Windows have neither marks nor dashes."""
+    """The text as stdout can hold it: consoles of Windows have no marks."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
+    except UnicodeEncodeError:
         for sign, plain in _PLAIN.items():
             text = text.replace(sign, plain)
-        return text.encode("ascii", "replace").decode()
+        return text.encode(encoding, "replace").decode(encoding)
     return text
