@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from odibi.config.node import NodeConfig
 from odibi.model import Model, no_items, no_keys
@@ -65,6 +65,8 @@ class ProjectConfig(Model):
     'pandas'
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     project: str | None = Field(default=None, description="Name of the project; default: the file's name")
     description: str | None = Field(default=None, description="What the project is for; shown in the story")
     version: str | None = Field(default=None, description="Version of the project, as text; shown in the story")
@@ -87,7 +89,11 @@ class ProjectConfig(Model):
         default_factory=no_items,
         description="Python files (relative to this file) or modules with @transform functions",
     )
-    connections: dict[str, dict[str, Any]] = Field(default_factory=no_keys, description="Where data is, by name")
+    connections: dict[str, dict[str, Any]] = Field(
+        default_factory=no_keys,
+        repr=False,  # they may hold secrets
+        description="Where data is, by name",
+    )
     story: StoryConfig = Field(default_factory=StoryConfig, description="The report of every run")
     retry: RetryConfig = Field(default_factory=RetryConfig, description="How transient I/O errors are tried again")
     logging: LoggingConfig = Field(default_factory=LoggingConfig, description="What is logged, and how")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from odibi.config.project import ProjectConfig
 from odibi.connections import AzureADLS
 from odibi.errors import ConfigError
 from odibi.project import Project, load_project
@@ -239,3 +240,11 @@ def test_what_only_spark_reaches_is_refused_for_other_engines(file: File) -> Non
         f"8:38: pipelines.p.nodes.a.read.connection: {why}",
         f"8:81: pipelines.p.nodes.a.write.connection: {why}",
     ]
+
+
+def test_the_model_of_a_project_shows_nothing_of_its_connections() -> None:
+    connections = {"lake": {"type": "azure_adls", "account": "account1", "account_key": "tell-nobody"}}
+    assert "tell-nobody" not in repr(ProjectConfig.model_validate({"connections": connections}))
+    with pytest.raises(ValueError, match="validation error") as raised:
+        ProjectConfig.model_validate({"connections": {"lake": "AccountKey=tell-nobody"}})
+    assert "tell-nobody" not in str(raised.value)

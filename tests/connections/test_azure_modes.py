@@ -187,3 +187,22 @@ print(sorted({{"azure", "adlfs", "obstore", "msal", "aiohttp"}} & set(sys.module
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("mode", ["key_vault", "service_principal", "direct_key"])
+def test_another_cloud(mode: str, azure: Sandbox, data: str, tmp_path: Path) -> None:
+    """Vault, tokens and storage are asked for at that cloud's hosts."""
+    settings = {"endpoint_suffix": "core.chinacloudapi.cn", "auth_mode": mode, **settings_of(azure)[mode]}
+    result = Pipeline.from_yaml(project(tmp_path, data, **settings)).run().raise_for_failure()
+    assert result["p"].nodes["b"].rows == 2
+    hosts = {host.partition(":")[0] for host in azure.connections}
+    assert "bronzeacct.blob.core.chinacloudapi.cn" in hosts
+    assert not [host for host in hosts if not host.endswith((".chinacloudapi.cn", ".azure.cn"))]
+
+
+def test_a_user_assigned_identity(azure: Sandbox, data: str, tmp_path: Path) -> None:
+    azure.identity.assigned = {"the-right-one"}
+    file = project(tmp_path, data, auth_mode="managed_identity", client_id="the-right-one")
+    Pipeline.from_yaml(file).run().raise_for_failure()
+    with pytest.raises(KeyFetchError, match="- lake: "):
+        Pipeline.from_yaml(project(tmp_path, data, auth_mode="managed_identity", client_id="another")).run()
