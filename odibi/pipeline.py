@@ -80,8 +80,8 @@ class Pipeline:
 
         `nodes` runs only these, with what they need, and only they write. `engine` is used and left open when given.
         `stop` ends the run cleanly when it is asked to.
-        Failures of nodes are in the result (`.raise_for_failure()`); an unknown name raises `UnknownNameError`. Credentials
-        are fetched anew for every run, before anything else: `KeyFetchError` (a `RuntimeError`) has all that failed.
+        Failures of nodes are in the result (`.raise_for_failure()`); an unknown name raises `UnknownNameError`.
+        Credentials are fetched anew for every run, before anything else; `KeyFetchError` has all that failed.
         """
         names = [pipelines] if isinstance(pipelines, str) else list(pipelines or ())
         story = self.project.story
