@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import re
+import string
 from collections.abc import Iterable, Iterator
 
 Way = tuple[str, str]
@@ -17,20 +18,22 @@ Way = tuple[str, str]
 
 CHUNK = 2000
 """Characters of a value that are looked for together; of a longer one each part is a secret by itself."""
+LONG = 100
+"""Characters of a value from which on signs that it begins with are left standing (see `_spelled`)."""
 BEGINNING = 24
 """Bytes of a value by which its hexadecimal and Base64 forms are known; the rest of such a text goes with them."""
 _ESCAPED = {"\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a"}
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
-_BLANK = (
-    r"(?:[ \t\r\n+]|\\+(?:[nrt]|u(?i:000[9ad])|x(?i:0[9ad]))|%(?:25)*(?:0[9aAdD]|20)"
-    r"|&(?:amp;)*#(?:9|10|13|[xX][9aAdD]);|<br ?/?>)"
-)
+_BLANK_ESCAPE = r"(?:[nrt]|(?:u00|x)0[9adAD])"
+_PLAIN_BLANK = r"[ \t\r\n+]|%(?:25)*(?:0[9aAdD]|20)|&(?:amp;)*#(?:9|10|13|[xX][9aAdD]);|<br ?/?>"
+_BLANK = rf"(?:{_PLAIN_BLANK}|\\+{_BLANK_ESCAPE})"
 """What a line break, or a blank beside one, may be: who writes texts out breaks and indents their lines as well."""
 _BASE64 = (
     r"(?:[A-Za-z0-9+/=_-]|%(?:25)*(?:2[bBfF]|3[dD])|\\+(?:/|u00(?:2[bBfF]|3[dD]))"
     r"|&(?:amp;)*#(?:43|47|61|[xX](?:2[bBfF]|3[dD]));)"
 )
 _UNITS = re.compile(r"(\\*)([ \t]*\n[ \t\n]*|.|$)", re.DOTALL)
+_SIGNS = re.compile(r"^[^A-Za-z0-9]{1,20}(?=[A-Za-z0-9])")
 _SPECIAL = re.compile(r"[^A-Za-z0-9]")
 
 
@@ -79,14 +82,21 @@ def _in_base64(data: bytes, offset: int) -> Iterator[Way]:
 
 
 def _spelled(value: str, base64_signs: bool = False) -> Iterator[Way]:
-    """The ways to write a text, one for each way to write its first character."""
+    """The ways to write a text, one for each way to write its first character: each repeats all that follows, which of
+    a long text is too much."""
+    if len(value) > LONG:
+        value = _SIGNS.sub("", value) or value
     units = [(len(match[1]), match[2]) for match in _UNITS.finditer(value) if match[0]]
-    rest = "".join(_any_of(_ways(*unit, base64_signs)) for unit in units[1:])
+    rest = "".join(_unit(*unit, base64_signs) for unit in units[1:])
     yield from ((first, more + rest) for first, more in _ways(*units[0], base64_signs))
 
 
-def _any_of(ways: list[Way]) -> str:
-    written = [re.escape(first) + rest for first, rest in ways]
+def _unit(backslashes: int, character: str, base64_signs: bool = False) -> str:
+    """One pattern for all ways. None of them begins as another one does: what matches could else match in so many ways
+    that a search takes forever."""
+    if "\n" in character and not backslashes:
+        return f"{_BLANK}+"
+    written = [re.escape(first) + rest for first, rest in _ways(backslashes, character, base64_signs)]
     return written[0] if len(written) == 1 else f"(?:{'|'.join(written)})"
 
 
@@ -95,16 +105,24 @@ def _ways(backslashes: int, character: str, base64_signs: bool = False) -> list[
     and adds others before the character, and where one ends and the other begins no reader could tell."""
     if not backslashes:
         return _character(character, base64_signs)
-    ways = _character(character) if character else []
-    plain = [way for way in ways if way[0] != "\\"]
-    after = "|".join([*(re.escape(first) + rest for first, rest in plain), *_escapes(character)])
-    more = _any_of(ways) if ways else ""
+    after = "|".join(_after_backslash(character))
+    more = _unit(0, character) if character else ""
     percent, entity = r"%(?:25)*5[cC]", r"&(?:amp;)*#(?:92|[xX]5[cC]);"
     return [
         ("\\", rf"\\{{{backslashes - 1},}}(?:{after})"),
         ("%", percent[1:] + rf"(?:{percent}){{{backslashes - 1}}}" + more),
         ("&", entity[1:] + rf"(?:{entity}){{{backslashes - 1}}}" + more),
     ]
+
+
+def _after_backslash(character: str) -> list[str]:
+    """The ways to write a character of which the backslash that begins them was read already."""
+    if "\n" in character:
+        return [rf"(?:{_BLANK_ESCAPE}|{_PLAIN_BLANK}){_BLANK}*"]
+    if not character:
+        return []
+    plain = [re.escape(first) + rest for first, rest in _character(character) if first != "\\"]
+    return list(dict.fromkeys([*plain, *_escapes(character)]))
 
 
 def _character(character: str, base64_signs: bool = False) -> list[Way]:
@@ -128,7 +146,7 @@ def _character(character: str, base64_signs: bool = False) -> list[Way]:
 
 _BLANKS: tuple[Way, ...] = (
     *((each, "") for each in " \t\r\n+"),
-    ("\\", r"\\*(?:[nrt]|u(?i:000[9ad])|x(?i:0[9ad]))"),
+    ("\\", rf"\\*{_BLANK_ESCAPE}"),
     ("%", r"(?:25)*(?:0[9aAdD]|20)"),
     ("&", r"(?:amp;)*#(?:9|10|13|[xX][9aAdD]);"),
     ("<", r"br ?/?>"),
@@ -137,9 +155,7 @@ _BLANKS: tuple[Way, ...] = (
 
 def _escapes(character: str) -> list[str]:
     """What follows the last backslash where a character is escaped, as in JSON and Python."""
-    if "\n" in character:
-        return [f"[nrt]{_BLANK}*"]
-    if not character or not _SPECIAL.match(character):
+    if not _SPECIAL.match(character):
         return []
     code, data = ord(character), character.encode("utf-8", "surrogatepass")
     units = character.encode("utf-16-be", "surrogatepass").hex()
@@ -166,33 +182,53 @@ def _hex(digits: str) -> str:
 
 # -- credentials that nobody remembered --------------------------------------------------------------------------------
 
-_OPENS = r"(?:=|%(?:25)*3[dD])\\*[\"']?|\\*[\"']\s*[:=]\s*\\*[\"']"
+_OPENS = r"(?:(?:=|%(?:25)*3[dD])\\*[\"']?|\\*[\"']\s*[:=]\s*\\*[\"'])"
 """Between the name of a setting and its value: `=`, or the quotes of JSON and Python."""
-_HIDDEN = r"(?!\$\{|\*\*\*)[^\s\"'&;,<>\\]{8,}"
-_SHAPES = tuple(
-    re.compile(shape)
-    for shape in (
-        # settings: AccountKey=…, client_secret=…, 'account_key': '…'
-        (
-            r"(?P<kept>(?i:(?:account_?key|shared_?access_?(?:key|signature)|client_?secret|client_assertion|sas_?token"
-            rf"|(?:access|refresh)_token)(?:{_OPENS}))){_HIDDEN}"
-        ),
-        # the signature of a SAS
-        r"(?P<kept>(?<![A-Za-z0-9])(?i:sig)(?:=|%(?:25)*3[dD]))[A-Za-z0-9+/%=_-]{20,}",
-        # headers
-        r"(?P<kept>\b(?i:bearer)\s+)(?=[^\s\"']*\d)[A-Za-z0-9._~+/=-]{16,}",
-        r"(?P<kept>\b(?i:sharedkey(?:lite)?)\s+[a-z0-9]{3,24}:)[A-Za-z0-9+/=]{8,}",
-        r"(?P<kept>(?i:authorization)\\*[\"']?\s*[:=]\s*\\*[\"']?(?i:basic|negotiate|ntlm|digest)\s+)[^\s\"'\\<>]{8,}",
-        # tokens and keys
-        r"(?P<kept>)eyJ[A-Za-z0-9_-]{6,}\.eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*",
-        r"(?P<kept>)\bdapi[0-9a-f]{32}(?:-\d+)?",
-        r"(?P<kept>-----BEGIN [A-Z ]*PRIVATE KEY-----)[^\"'<>]*?(?=-----END [A-Z ]*PRIVATE KEY-----)",
-    )
+_SETTING = _OPENS + r"((?!\$\{|\*\*\*)[^\s\"'&;,<>\\]{8,})"
+_SETTINGS = (
+    "accountkey", "account_key", "sharedaccesskey", "shared_access_key", "sharedaccesssignature",
+    "shared_access_signature", "clientsecret", "client_secret", "client_assertion", "sastoken", "sas_token",
+    "access_token", "refresh_token",
+)  # fmt: skip
+_SHAPES: tuple[tuple[str, str], ...] = (
+    *((name, _SETTING) for name in _SETTINGS),
+    ("sig", r"(?:=|%(?:25)*3[dD])([A-Za-z0-9+/%=_-]{20,})"),
+    ("bearer", r"\s+(?=[^\s\"']*\d)([A-Za-z0-9._~+/=-]{16,})"),
+    ("sharedkey", r"(?i:lite)?\s+[a-z0-9]{3,24}:([A-Za-z0-9+/=]{8,})"),
+    ("authorization", r"\\*[\"']?\s*[:=]\s*\\*[\"']?(?i:basic|negotiate|ntlm|digest)\s+([^\s\"'\\<>]{8,})"),
+    ("eyj", r"([A-Za-z0-9_-]{6,}\.eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*)"),
+    ("dapi", r"([0-9a-f]{32}(?:-\d+)?)"),
+    ("private key-----", r"([^\"'<>]*?)-----END [A-Z ]*PRIVATE KEY-----"),
 )
+"""A word in lower case, and the pattern of what follows it: the credential is its group."""
+_COMPILED = [(word, re.compile(pattern)) for word, pattern in _SHAPES]
+_BARE = frozenset(string.ascii_letters + string.digits)
 
 
 def without_shapes(text: str, mask: str) -> str:
     """The text with `mask` for what looks like a credential."""
-    for shape in _SHAPES:
-        text = shape.sub(rf"\g<kept>{mask}", text)
-    return text
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a few letters become two
+        lowered = text.translate(_LOWER)
+    found = sorted(
+        span for word, pattern in _COMPILED if word in lowered for span in _shaped(text, lowered, word, pattern)
+    )
+    parts: list[str] = []
+    done = 0
+    for start, end in found:
+        if end > done:
+            parts += (text[done : max(start, done)], mask if start >= done else "")
+            done = end
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _shaped(text: str, lowered: str, word: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    at = lowered.find(word)
+    while at >= 0:
+        match = pattern.match(text, at + len(word))
+        if match is not None and (word != "sig" or text[at - 1 : at] not in _BARE):
+            yield match.span(1)
+        at = lowered.find(word, at + len(word))
+
+
+_LOWER = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
