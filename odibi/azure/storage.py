@@ -1,61 +1,29 @@
 """Storage accounts: the store that odibi reads and writes through, the options that delta-rs takes, what refusals mean.
 
-`Location.storage_options` of Azure has one vocabulary, that of object_store: `account_name`, one of `account_key`,
-`sas_token`, `bearer_token` and `credential` (a TokenCredential), and at will `endpoint_suffix`, `endpoint`,
-`allow_http`. Where several credentials are given, the last one counts: what a user gives for one read comes behind what
-the connection has. The environment never decides: everything that the libraries would look up there is said to them.
+The environment never decides: everything that the libraries would look up there is said to them.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from odibi.azure.access import CREDENTIALS, Access, Place, access_of, place_of, token_of
 from odibi.azure.storage_problems import explain, explained
-from odibi.connections.base import Location
-from odibi.errors import AccessError, DataError, MissingExtraError, suggest
-from odibi.secrets import remember
+from odibi.errors import AccessError, MissingExtraError
+from odibi.location import Location
 
-__all__ = ["Access", "Place", "access_of", "delta_options", "drop_stores", "explain", "explained", "object_store",
-           "place_of"]  # fmt: skip
+__all__ = [
+    "CREDENTIALS", "Access", "Place", "access_of", "delta_options", "drop_stores", "explain", "explained",
+    "object_store", "place_of",
+]  # fmt: skip
 
-STORAGE_SCOPE = "https://storage.azure.com/.default"
-PUBLIC_CLOUD = "core.windows.net"
-CREDENTIALS = {
-    "account_key": "key", "access_key": "key", "azure_storage_account_key": "key",
-    "sas_token": "sas", "sas_key": "sas", "azure_storage_sas_token": "sas",
-    "bearer_token": "token", "token": "token",
-    "credential": "credential",
-}  # fmt: skip
-"""Options that are a credential, and the kind each of them is."""
-OTHERS = ("account_name", "endpoint_suffix", "endpoint", "allow_http")
 KEYS_IN_ENVIRONMENT = ("azure_storage_account_key", "azure_storage_access_key", "azure_storage_master_key")
 PROXY_ENVIRONMENT = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
-
-
-@dataclass(frozen=True)
-class Place:
-    """What a URL of Azure storage names; `path` is without a leading slash."""
-
-    account: str
-    container: str
-    endpoint: str
-    path: str = ""
-
-
-@dataclass(frozen=True)
-class Access:
-    """How a request is authorised: `kind` is key, sas, token or credential; `value` is never shown."""
-
-    kind: str
-    value: Any
-
-    def __repr__(self) -> str:
-        return f"Access({self.kind!r})"
 
 
 @dataclass(frozen=True)
@@ -70,44 +38,12 @@ class Limits:
 
 QUICK = Limits(connect=5, request=10, retry=12, retries=3)
 """Requests that carry next to nothing: they fail in seconds."""
-BULK = Limits(connect=5, request=30, retry=20, retries=3)
-"""One part of a file; 4 MiB in 30 seconds is a line of 1.1 Mbit/s."""
-
-
-def place_of(location: Location) -> Place:
-    """Account, container, endpoint and path of `abfss://container@account.dfs.suffix/path`, or of `az://container/path`
-    with the option `account_name`. Raises `DataError` for another URL."""
-    options = location.storage_options
-    protocol, _, rest = location.uri.partition("://")
-    authority, _, path = rest.partition("/")
-    container, at, host = authority.partition("@")
-    account, _, domain = host.partition(".")
-    if not at:
-        account = str(options.get("account_name") or "")
-    if not account or not container:
-        raise DataError(f"{location.display}: {protocol}://{authority} names no account; write {protocol}://"
-                        "container@account.dfs.core.windows.net/path, or give account_name")  # fmt: skip
-    suffix = str(options.get("endpoint_suffix") or domain.partition(".")[2] or PUBLIC_CLOUD)
-    endpoint = str(options.get("endpoint") or f"https://{account}.blob.{suffix}").rstrip("/")
-    return Place(account, container, endpoint, path)
-
-
-def access_of(location: Location) -> Access:
-    """The credential that counts. Raises `DataError` for an option that nothing here knows, `AccessError` for none."""
-    for name in location.storage_options:
-        if name not in CREDENTIALS and name not in OTHERS:
-            raise DataError(
-                f"{location.display}: storage_options has {name!r}, which is not one of Azure storage; "
-                f"{suggest(name, [*OTHERS, 'account_key', 'sas_token', 'bearer_token', 'credential'])}"
-            )
-    given = [(CREDENTIALS[name], value) for name, value in location.storage_options.items() if name in CREDENTIALS]
-    for kind, value in reversed(given):
-        if value:
-            if isinstance(value, str):
-                remember(value)
-            return Access(kind, value.lstrip("?") if kind == "sas" else value)
-    raise AccessError(f"{location.display}: no credential for storage account {place_of(location).account!r}; "
-                      "give account_key, sas_token or credential in storage_options")  # fmt: skip
+BULK = Limits(connect=5, request=20, retry=15, retries=3)
+"""One of several large parts of a file. A line that is too slow for it gets small ones, see `odibi.azure.transfer`."""
+SLOW = Limits(connect=5, request=10, retry=8, retries=2)
+"""A small part, alone."""
+DELTA = Limits(connect=5, request=30, retry=20, retries=3)
+"""delta-rs moves parts of 5 to 10 MiB, several at once."""
 
 
 # -- the store ---------------------------------------------------------------------------------------------------------
@@ -126,6 +62,8 @@ def object_store(location: Location, limits: Limits = QUICK) -> Any:
     around = tuple(os.environ.get(name) for name in PROXY_ENVIRONMENT)
     value = id(access.value) if access.kind == "credential" else access.value
     key = (place.account, place.container, place.endpoint, access.kind, value, limits, http, around)
+    if access.kind == "credential":
+        token_of(access.value)  # here, where it costs nothing while the last one is good, its failure is told as it is
     with _MAKING:
         if key not in _STORES:
             # with the credential beside it: as long as it is held no other has its id
@@ -164,7 +102,7 @@ def _new_store(place: Place, access: Access, limits: Limits, http: bool) -> Any:
     )  # fmt: skip
 
 
-def provider_of(access: Access) -> Callable[[], Mapping[str, Any]]:
+def provider_of(access: Access) -> Callable[[], Any]:
     """What obstore asks for a credential; it beats the configuration and the environment."""
     if access.kind == "key":
         return lambda: {"access_key": access.value, "expires_at": None}
@@ -172,13 +110,7 @@ def provider_of(access: Access) -> Callable[[], Mapping[str, Any]]:
         return lambda: {"sas_token": access.value, "expires_at": None}
     if access.kind == "token":
         return lambda: {"token": access.value, "expires_at": None}
-    return lambda: _token(access.value)
-
-
-def _token(credential: Any) -> Mapping[str, Any]:
-    got = credential.get_token(STORAGE_SCOPE)
-    remember(got.token)
-    return {"token": got.token, "expires_at": datetime.fromtimestamp(got.expires_on, UTC)}
+    return lambda: token_of(access.value)
 
 
 def _seconds(seconds: float) -> timedelta:
@@ -196,7 +128,7 @@ def delta_options(location: Location) -> dict[str, str]:
     place, access = place_of(location), access_of(location)
     if access.kind == "sas":
         _refuse_keys(location)
-    value = access.value if access.kind != "credential" else _token(access.value)["token"]
+    value = access.value if access.kind != "credential" else token_of(access.value)["token"]
     name = {"key": "account_key", "sas": "sas_token"}.get(access.kind, "bearer_token")
     return {
         "account_name": place.account,
@@ -206,10 +138,10 @@ def delta_options(location: Location) -> dict[str, str]:
         "use_fabric_endpoint": "false",
         "skip_signature": "false",
         "allow_http": str(location.storage_options.get("allow_http", "false")).lower(),
-        "connect_timeout": f"{BULK.connect}s",
-        "timeout": f"{BULK.request}s",
-        "max_retries": str(BULK.retries),
-        "retry_timeout": f"{BULK.retry}s",
+        "connect_timeout": f"{DELTA.connect}s",
+        "timeout": f"{DELTA.request}s",
+        "max_retries": str(DELTA.retries),
+        "retry_timeout": f"{DELTA.retry}s",
         name: value,
     }
 

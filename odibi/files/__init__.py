@@ -1,4 +1,5 @@
-"""The one layer through which odibi touches files: native for local paths, any fsspec file system else.
+"""The one layer through which odibi touches files: native for local paths, a store of its own for the protocols of
+`odibi.files.places`, any fsspec file system else.
 
 `files_for(location)` gives the verbs (kind, listdir, walk, glob, open, size, delete), `expand(location)` the data files
 of a file, folder or glob, `staged` and `staging` a private place to write that is published in one step, `sweep`
@@ -12,9 +13,8 @@ from contextlib import suppress
 from odibi.connections.base import Location
 from odibi.errors import AccessError, DataNotFoundError, closest
 from odibi.files.base import Entry, Files, Kind, is_glob, is_hidden
-from odibi.files.local import LocalFiles
+from odibi.files.places import files_for
 from odibi.files.problems import explain, explained
-from odibi.files.remote import RemoteFiles
 from odibi.files.stages import Stage, check_replaceable, new_txn, staged, staging, sweep
 
 __all__ = [
@@ -23,21 +23,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-def files_for(location: Location) -> Files:
-    """The file system that `location` is in."""
-    if location.local_path is not None:
-        return LocalFiles(location.root)
-    return RemoteFiles(location.uri, location.storage_options)
-
-
-def expand(location: Location) -> list[str]:
+def expand(location: Location, files: Files | None = None) -> list[str]:
     """The data files of a file, a folder (all that is visible in it, recursively) or a glob, sorted; at least one.
 
     Hidden names (`_SUCCESS`, `.part.crc`) are left out. Raises `DataNotFoundError`, which names the close names that
-    exist, `PathEscapeError` for links that leave the connection, `AccessError` without permission.
+    exist, `PathEscapeError` for links that leave the connection, `AccessError` without permission. `files` is the
+    location's file system, where the caller has it: what it lists it knows the sizes of.
     """
     with explained(location, "read"):
-        files = files_for(location)
+        files = files or files_for(location)
         found = _expand(files, location.uri)
         if not found and not files.exists(location.uri):
             with suppress(AccessError):  # a reader may not be allowed to

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import IO, Any, cast
 
 from odibi.errors import MissingExtraError
-from odibi.files.base import Entry, Files, Kind, is_hidden
+from odibi.files.base import Entry, Kind, is_hidden
+from odibi.files.urls import UrlFiles
+from odibi.location import Location
+from odibi.parallel import Stopped, never
 
-ATOMIC_PUT = frozenset({"abfs", "abfss", "az", "s3", "s3a", "gs", "gcs"})
+ATOMIC_PUT = frozenset({"s3", "s3a", "gs", "gcs"})
 """Object stores: an upload replaces the object in one step, when its last block is committed."""
 
 
-class RemoteFiles(Files):
+class RemoteFiles(UrlFiles):
     """An fsspec file system, e.g. `memory://` or `abfss://`."""
 
     def __init__(self, url: str, storage_options: Mapping[str, Any]) -> None:
-        self.protocol = url.split("://", 1)[0]
         self.filesystem = filesystem(url, storage_options)
+        self.puts_in_one_step = url.split("://", 1)[0] in ATOMIC_PUT
 
-    @property
-    def puts_in_one_step(self) -> bool:
-        """True where an upload shows the old content or the new, never a part."""
-        return self.protocol in ATOMIC_PUT
+    @classmethod
+    def at(cls, location: Location) -> RemoteFiles:
+        """The file system of a location."""
+        return cls(location.uri, location.storage_options)
 
     def _inside(self, path: str) -> str:
         return str(self.filesystem._strip_protocol(path))
@@ -63,10 +67,19 @@ class RemoteFiles(Files):
         self.filesystem.makedirs(self._inside(self.split(path)[0]), exist_ok=True)
         return cast("IO[bytes]", self.filesystem.open(self._inside(path), "wb"))
 
-    def upload(self, local: str, path: str) -> None:
+    def upload(self, local: str, path: str, stopped: Stopped = never) -> None:
         """Copy a local file to `path`."""
+        del stopped
         self.filesystem.makedirs(self._inside(self.split(path)[0]), exist_ok=True)
         self.filesystem.put_file(local, self._inside(path))
+
+    def download(self, path: str, local: str, stopped: Stopped = never) -> None:
+        """Copy a file to a local one."""
+        with self.open_read(path) as source, Path(local).open("wb") as target:
+            while block := source.read(1 << 20):
+                if stopped():
+                    raise KeyboardInterrupt
+                target.write(block)
 
     def move(self, source: str, target: str) -> None:
         """Rename a file, over what is there."""
@@ -80,16 +93,6 @@ class RemoteFiles(Files):
         """Delete a file or a folder."""
         if self.kind(path) != "missing":
             self.filesystem.rm(self._inside(path), recursive=True)
-
-    def join(self, folder: str, *names: str) -> str:
-        """The URL of a name below a folder."""
-        return "/".join([folder.rstrip("/"), *names])
-
-    def split(self, path: str) -> tuple[str, str]:
-        """Folder and name of a URL; the folder of the store's root is itself."""
-        protocol, _, rest = path.partition("://")
-        folder, _, name = rest.rstrip("/").rpartition("/")
-        return (f"{protocol}://{folder}", name) if folder else (path, "")
 
 
 def filesystem(url: str, storage_options: Mapping[str, Any]) -> Any:

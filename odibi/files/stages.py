@@ -20,8 +20,10 @@ from odibi.errors import DataError
 from odibi.files.base import STAGE_PREFIX
 from odibi.files.local import LocalFiles
 from odibi.files.lock import Lock, try_lock
+from odibi.files.places import files_for, remote_files
 from odibi.files.problems import explained
-from odibi.files.remote import RemoteFiles
+from odibi.files.urls import UrlFiles
+from odibi.parallel import Stopped, never
 
 Clean = Callable[[str], None]
 """Takes the id of a transaction that did not end well, and deletes what it left elsewhere."""
@@ -189,7 +191,7 @@ def _temporary_folder() -> AbstractContextManager[str]:
 
 @contextmanager
 def _remote_stage(location: Location) -> Iterator[Stage]:
-    files = RemoteFiles(location.uri, location.storage_options)
+    files = remote_files(location)
     txn = new_txn()
     marker = _remote_folder(files, location, txn)
     with explained(location, "write"), files.open_write(files.join(marker, "target")) as file:
@@ -202,17 +204,17 @@ def _remote_stage(location: Location) -> Iterator[Stage]:
             files.delete(marker)
 
 
-def _remote_folder(files: RemoteFiles, location: Location, txn: str) -> str:
+def _remote_folder(files: UrlFiles, location: Location, txn: str) -> str:
     parent = location.uri if location.uri == location.root else files.split(location.uri)[0]
     return files.join(parent, STAGE_PREFIX + txn)
 
 
-def _remote_name(files: RemoteFiles, location: Location) -> str:
+def _remote_name(files: UrlFiles, location: Location) -> str:
     return "" if location.uri == location.root else files.split(location.uri)[1]
 
 
 def _sweep_remote(location: Location, clean: Clean | None) -> None:
-    files = RemoteFiles(location.uri, location.storage_options)
+    files = remote_files(location)
     parent = files.split(_remote_folder(files, location, ""))[0]
     with explained(location, "write"):
         for entry in files.entries(parent):
@@ -226,7 +228,7 @@ def _sweep_remote(location: Location, clean: Clean | None) -> None:
             files.delete(entry.path)
 
 
-def _remote_target(files: RemoteFiles, folder: str) -> str | None:
+def _remote_target(files: UrlFiles, folder: str) -> str | None:
     try:
         with files.open_read(files.join(folder, "target")) as file:
             return file.read().decode()
@@ -238,12 +240,14 @@ def _remote_target(files: RemoteFiles, folder: str) -> str | None:
 
 
 @contextmanager
-def staged(location: Location, folder: bool = False, suffixes: tuple[str, ...] = ()) -> Iterator[str]:
+def staged(
+    location: Location, folder: bool = False, suffixes: tuple[str, ...] = (), stopped: Stopped = never
+) -> Iterator[str]:
     """A local path to write a file to (with `folder`: an empty folder to write files into), published on success.
 
     An existing folder is replaced only where all it holds are data files whose names end in one of `suffixes` (empty:
     any). Raises `DataError` where something else is in the way, `AccessError` where publishing is refused; then, as
-    after any error inside, the target is as it was.
+    after any error inside, the target is as it was. An upload ends with `KeyboardInterrupt` once it is stopped.
     """
     check_replaceable(location, folder, suffixes)
     with _room(location) as stage:
@@ -253,7 +257,7 @@ def staged(location: Location, folder: bool = False, suffixes: tuple[str, ...] =
         yield path
         with explained(location, "write"):
             if location.local_path is None:
-                _publish_remote(location, path, stage.txn)
+                _publish_remote(location, path, stage.txn, stopped)
             else:
                 _publish_local(location.uri, path, stage.path)
 
@@ -261,7 +265,7 @@ def staged(location: Location, folder: bool = False, suffixes: tuple[str, ...] =
 @contextmanager
 def _room(location: Location) -> Iterator[Stage]:
     """A stage; where an upload replaces the target in one step a temporary folder is enough."""
-    if location.local_path is None and RemoteFiles(location.uri, location.storage_options).puts_in_one_step:
+    if location.local_path is None and remote_files(location).puts_in_one_step:
         with _temporary_folder() as folder:
             yield Stage(new_txn(), folder)
     else:
@@ -271,8 +275,6 @@ def _room(location: Location) -> Iterator[Stage]:
 
 def check_replaceable(location: Location, folder: bool = False, suffixes: tuple[str, ...] = ()) -> None:
     """Raise `DataError` where a plain file (or folder of files) can not be put in the place of what is there."""
-    from odibi.files import files_for
-
     files = files_for(location)
     if location.uri == location.root:
         raise DataError(f"{location.display or location.uri}: the path is the connection's base; name a file below it")
@@ -321,13 +323,13 @@ def _move_aside(target: str, new: str, stage: str) -> None:
         os.rename(target, old)
 
 
-def _publish_remote(location: Location, new: str, txn: str) -> None:
-    files = RemoteFiles(location.uri, location.storage_options)
+def _publish_remote(location: Location, new: str, txn: str, stopped: Stopped) -> None:
+    files = remote_files(location)
     if files.puts_in_one_step:
-        files.upload(new, location.uri)
+        files.upload(new, location.uri, stopped)
         return
     aside = files.join(_remote_folder(files, location, txn), "new")
-    files.upload(new, aside)
+    files.upload(new, aside, stopped)
     files.move(aside, location.uri)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from odibi.connections import BaseConnection, LocalConnection, LocalDBFS
+from odibi.connections import AzureADLS, BaseConnection, LocalConnection, LocalDBFS
 from odibi.testing import MemoryConnection
+from odibi.testing.azure import Sandbox
 from odibi.testing.contracts import ConnectionContract
 
 
@@ -30,3 +31,10 @@ class TestMemory(ConnectionContract):
         made = MemoryConnection(name="memory")
         yield made
         made.clear()
+
+
+class TestAzureADLS(ConnectionContract):
+    @pytest.fixture
+    def connection(self, azure: Sandbox, azure_container: str) -> BaseConnection:
+        key = azure.accounts["silveracct"]
+        return AzureADLS("silveracct", azure_container, "raw", auth_mode="direct_key", account_key=key, name="lake")

@@ -7,15 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from odibi.connections import BaseConnection, LocalConnection, LocalDBFS
+from odibi.connections import AzureADLS, BaseConnection, LocalConnection, LocalDBFS
 from odibi.engine import Engine, PandasEngine
 from odibi.testing import MemoryConnection
 from odibi.testing.contracts import FormatContract
 from odibi.testing.contracts.formats import EVERYTHING, ODD_NAMES
 
 
+def lake_of(request: pytest.FixtureRequest) -> BaseConnection:
+    """A connection to a new container."""
+    container: str = request.getfixturevalue("azure_container")
+    key = request.getfixturevalue("azure").accounts["bronzeacct"]
+    return AzureADLS("bronzeacct", container, "deep/down", auth_mode="direct_key", account_key=key, name="lake")
+
+
 class OnPandas(FormatContract):
-    """On the pandas engine, on disk and behind a URL."""
+    """On the pandas engine, on disk, behind a URL and in a container of Azure storage."""
 
     @pytest.fixture
     def engine(self) -> Iterator[Engine]:
@@ -23,8 +30,11 @@ class OnPandas(FormatContract):
         yield made
         made.close()
 
-    @pytest.fixture(params=["local", "memory"])
+    @pytest.fixture(params=["local", "memory", "azure"])
     def connection(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseConnection]:
+        if request.param == "azure":
+            yield lake_of(request)
+            return
         if request.param != "memory":
             yield {"local": LocalConnection, "local_dbfs": LocalDBFS}[request.param](tmp_path / "lake", name="lake")
             return

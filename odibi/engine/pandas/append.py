@@ -49,7 +49,7 @@ def put_behind(session: Session, new: DuckFrame, target: Target, location: Locat
     bare = target
     if target.format == "csv":
         bare = replace(target, options={**target.options, "header": False})
-    with staged(location) as path:
+    with staged(location, stopped=lambda: session.interrupted) as path:
         beside = Path(path).parent.parent / "rows" / Path(path).name
         beside.parent.mkdir()
         rows: int = FORMATS[target.format].write(session, new, bare, str(beside))

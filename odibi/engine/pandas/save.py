@@ -121,7 +121,7 @@ def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Tar
         raise DataError(
             f"format {target.format} can not be partitioned; leave partition_by out, or write a Delta table"
         )
-    with staged(location, folder=bool(target.partition_by), suffixes=format.suffixes) as path:
+    with staged(location, bool(target.partition_by), format.suffixes, lambda: session.interrupted) as path:
         rows = FORMATS[target.format].write(session, whole, target, path)
     return rows if old is None else cast.rows if cast.rows is not None else _count(session, cast)
 
@@ -138,7 +138,7 @@ def _add_file(session: Session, new: DuckFrame, target: Target, location: Locati
     suffix = "".join(PurePosixPath(next(files.walk(location.uri))).suffixes)
     name = f"part-{new_txn()}{suffix}"
     beside = replace(location, uri=files.join(location.uri, name), relative=f"{location.relative}/{name}")
-    with staged(beside) as path:
+    with staged(beside, stopped=lambda: session.interrupted) as path:
         rows: int = FORMATS[target.format].write(session, new, target, path)
     return rows
 

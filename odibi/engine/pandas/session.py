@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
@@ -141,6 +142,7 @@ class Session:
         self._interrupted = False
         self._numbers = itertools.count()
         self._unused: list[str] = []
+        self._failures: dict[str, BaseException] = {}
 
     @contextmanager
     def cursor(self, *frames: DuckFrame) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -155,6 +157,11 @@ class Session:
             self._active.add(cursor)
         try:
             yield cursor
+        except duckdb.Error as error:
+            found = self._of_a_file(error)
+            if found is None:
+                raise
+            raise found from error
         finally:
             with self._lock:
                 self._active.discard(cursor)
@@ -206,6 +213,22 @@ class Session:
     def interrupted(self) -> bool:
         """True once `interrupt` was called: what takes long outside the database ends too."""
         return self._interrupted
+
+    def mount(self, filesystem: Any) -> None:
+        """Let queries read files through an fsspec file system."""
+        self._connection.register_filesystem(filesystem)
+
+    def failed(self, error: BaseException) -> str:
+        """Keep the error of a mounted file system; gives the text to raise instead of it, for DuckDB keeps the text
+        alone."""
+        name = self.new_name("failure")
+        self._failures[name] = error
+        return name
+
+    def _of_a_file(self, error: duckdb.Error) -> BaseException | None:
+        """The error of a mounted file system behind an error of DuckDB."""
+        found = re.search(r"__odibi_failure_\d+", str(error)) if self._failures else None
+        return self._failures.get(found[0]) if found else None
 
     def interrupt(self) -> None:
         """Stop every running query and refuse new ones."""

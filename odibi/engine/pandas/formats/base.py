@@ -17,6 +17,7 @@ from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
 from odibi.engine.pandas.types import duckdb_type
 from odibi.errors import DataError, suggest
 from odibi.files import Files, expand, explained, files_for, new_txn, staging
+from odibi.files.urls import UrlFiles
 from odibi.formats.base import COMPRESSED
 from odibi.formats.dates import strftime_of
 from odibi.types import Column, DataType, parse_type
@@ -96,16 +97,23 @@ class Input:
 # -- input -------------------------------------------------------------------------------------------------------------
 
 
-def open_input(session: Session, source: Source, suffixes: tuple[str, ...] = (), empty_is_fine: bool = False) -> Input:
+def open_input(
+    session: Session,
+    source: Source,
+    suffixes: tuple[str, ...] = (),
+    empty_is_fine: bool = False,
+    by_parts: bool = False,
+) -> Input:
     """The files of a source, none of them empty; at least one, unless `empty_is_fine`.
 
     Raises `DataNotFoundError`, `DataError`, `AccessError`.
 
     With `suffixes` (a text format) files may be compressed as a whole; what DuckDB can not unpack is unpacked here.
+    What lies behind a URL is copied; `by_parts`, only what queries read of it.
     """
     location = source.location()
-    paths = expand(location)
     files = files_for(location)
+    paths = expand(location, files)
     folder = files.kind(location.uri) == "folder"
     if folder and files.exists(files.join(location.uri, "_delta_log")):
         raise DataError(
@@ -121,20 +129,30 @@ def open_input(session: Session, source: Source, suffixes: tuple[str, ...] = (),
                 f"{_display(location, paths[0])} is empty (0 bytes); "
                 "write it again, or leave the node out until it has data"
             )
-        for path in filled:
-            opened += _open_file(session, files, location, path, source.options, suffixes)
+        places = _local(session, files, location, filled, base, by_parts)
+        for path, place in zip(filled, places, strict=True):
+            opened += _open_file(session, location, path, place, source.options, suffixes)
     partitions, outer = _partitions(filled, base, files) if filled else ((), ())
     return Input(source, location, opened, partitions, outer)
 
 
+def _local(
+    session: Session, files: Files, location: Location, paths: Sequence[str], base: str, by_parts: bool
+) -> Sequence[str]:
+    """Where the files can be read."""
+    if not isinstance(files, UrlFiles):
+        return paths
+    from odibi.engine.pandas.remote import fetch
+
+    return fetch(session, files, location, paths, base, by_parts=by_parts)
+
+
 def _open_file(
-    session: Session, files: Files, location: Location, path: str, options: Mapping[str, Any], suffixes: tuple[str, ...]
+    session: Session, location: Location, path: str, place: str, options: Mapping[str, Any], suffixes: tuple[str, ...]
 ) -> list[File]:
-    file = File(path, path, _display(location, path))
+    file = File(path, place, _display(location, path))
     if suffixes:
         file = replace(file, compression=_compression(path, options))
-    if location.local_path is None:
-        file = replace(file, local=_download(session, files, path))
     if file.compression in ("zip", "bz2", "xz"):
         from odibi.engine.pandas.formats.unpack import unpack
 
@@ -186,6 +204,11 @@ _SCRATCH: weakref.WeakKeyDictionary[Session, str] = weakref.WeakKeyDictionary()
 def scratch(session: Session, name: str) -> str:
     """A path that ends in `name`, in a temporary folder that lives as long as the session. A killed process leaves the
     folder to the next one, which sweeps it."""
+    return os.path.join(scratch_folder(session), re.split(r"[/\\]", name)[-1])
+
+
+def scratch_folder(session: Session) -> str:
+    """A new folder in the session's temporary folder."""
     if session not in _SCRATCH:
         import tempfile
 
@@ -196,17 +219,7 @@ def scratch(session: Session, name: str) -> str:
         weakref.finalize(session, stack.close)
     folder = os.path.join(_SCRATCH[session], new_txn())
     os.mkdir(folder)
-    return os.path.join(folder, re.split(r"[/\\]", name)[-1])
-
-
-def _download(session: Session, files: Files, path: str) -> str:
-    """A local copy of a file behind a URL: each connection's own credentials are used, and every format can be read."""
-    import shutil
-
-    local = scratch(session, path)
-    with files.open_read(path) as source, open(local, "wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-    return local
+    return folder
 
 
 # -- SQL ---------------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ WIDER = {
 
 def scan(session: Session, source: Source) -> DuckFrame:
     """A lazy frame over Parquet files. Raises `DataError` for files that do not fit together."""
-    input = open_input(session, source)
+    input = open_input(session, source, by_parts=True)
     signatures = _signatures(session, input)
     groups = _groups(input, signatures)
     names = list(dict.fromkeys(name for group in groups for name, _ in group))
