@@ -110,7 +110,10 @@ def test_a_vault_that_hangs_ends_in_time_and_the_others_are_ready(stocked: Sandb
     with stocked.fault("hang", path="/secrets/silver-key"):
         connections, errors = configure_connections_parallel(settings(), timeout=1.5, verbose=False)
     assert time.monotonic() - began < 15
-    assert errors == ["silver: Key Vault fetch timed out after 1.5s for vault 'company-kv', secret 'silver-key'"]
+    assert len(errors) == 1
+    assert errors[0].startswith(
+        "silver: Key Vault fetch timed out after 1.5s for vault 'company-kv', secret 'silver-key'"
+    )
     assert connections["gold"].storage_options()["account_key"] == stocked.accounts["goldacct"]
 
 
@@ -178,10 +181,21 @@ def test_the_identity_is_that_of_the_token(stocked: Sandbox) -> None:
     assert get_databricks_identity_info() == {"app_id": "an-app", "object_id": OBJECT_ID, "tenant_id": "a-tenant"}
 
 
-def test_without_any_identity_it_is_a_runtime_error_that_says_what_to_do(azure: Sandbox) -> None:
+@pytest.mark.parametrize(("version", "way_out"), [("17.3", "service_credential"), ("", "az login")])
+def test_without_any_identity_it_is_a_runtime_error_that_says_what_to_do(
+    version: str, way_out: str, azure: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", version)
     azure.identity.managed = False
-    with pytest.raises(RuntimeError, match="service_credential"):
+    with pytest.raises(RuntimeError, match=rf"ManagedIdentityCredential: [\s\S]+{way_out}"):
         get_databricks_identity_info(timeout=20)
+
+
+def test_a_service_credential_that_can_not_be_had_is_told(azure: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not passed over in silence for another identity."""
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    with pytest.raises(KeyFetchError, match="kv-reader"):
+        get_databricks_identity_info("kv-reader", timeout=20)
 
 
 def test_the_commands_have_the_ids_in_them(stocked: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
