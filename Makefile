@@ -20,10 +20,11 @@ else
   INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --use-pep517
 endif
 
-.PHONY: help install demo test test-oldest lint format bench clean
+.PHONY: help install demo sandbox test test-oldest lint format bench clean
 
 help:
 	@echo "make demo     run the demo pipeline on real data and show its story"
+	@echo "make sandbox  install the offline Azure (needs Node.js); without it its tests are skipped"
 	@echo "make test     run all tests (ARGS=... goes to pytest, WORKERS=$(WORKERS))"
 	@echo "make test-oldest  the same with the oldest libraries that pyproject.toml allows"
 	@echo "make lint     ruff, mypy, import-linter"
@@ -40,11 +41,15 @@ $(STAMP): pyproject.toml odibi/_version.py
 	@$(PYTHON) -m venv .venv
 	@$(INSTALL) --editable ".[$(EXTRAS)]"
 	@$(PY) -m compileall -q odibi
+	@$(PY) -c "import os, shutil, subprocess, sys; node = shutil.which('node'); failed = node and subprocess.call([sys.executable, '-m', 'odibi', 'sandbox', 'install']); node or print('without Node.js the tests of the offline Azure are skipped'); sys.exit(failed if os.environ.get('CI') else None)"
 	@$(PY) -c "import pathlib; pathlib.Path('$(STAMP)').touch()"
 
 demo: install
 	@$(PY) -m odibi demo $(ARGS)
 	@echo "(odibi is $(BIN)/odibi)"
+
+sandbox: install
+	@$(PY) -m odibi sandbox install
 
 test: install
 	$(PY) -m pytest -q -n $(WORKERS) $(ARGS)

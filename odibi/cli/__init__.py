@@ -24,7 +24,7 @@ COMMANDS = {
     "graph": "show the graph of a project's nodes",
     "init": "start a new project in a folder",
     "demo": "run the flights demo on real data",
-    "sandbox": "Azure without Azure: install it, start it, run a file against it",
+    "sandbox": "run a file against an offline Azure",
     "doctor": "check installation, environment and connections",
     "story": "list, show and open the stories of runs",
     "delta": "history, vacuum and restore of Delta tables",

@@ -119,8 +119,9 @@ def _warn_of_extra(ui: UI) -> None:
 
 
 def _start(args: argparse.Namespace, ui: UI) -> int:
-    from odibi.testing.azure.ending import stay
+    from odibi.cli.ending import parent_is_gone, stay
 
+    gone = parent_is_gone()  # first: it may go while all this is being started
     begin = time.perf_counter()
     project = load(args) if args.file else None
     seed = _seed(args.seed, project)
@@ -132,7 +133,7 @@ def _start(args: argparse.Namespace, ui: UI) -> int:
             ui.data(environment_text(sandbox, args.shell or ("powershell" if os.name == "nt" else "bash")))
         _tell(sandbox, seed, begin, ui)
         ui.say("set the environment above in another shell; Ctrl-C ends the sandbox")
-        stay(end)
+        stay(end, gone)
         _tell_refused(sandbox, ui)
     return 0
 
@@ -216,7 +217,7 @@ def _environment(sandbox: Sandbox, project: Project) -> dict[str, str]:
 
 def _child(words: list[str], environment: dict[str, str]) -> int:
     """`odibi run`, to its end; signals are handed on once. Gives its exit code."""
-    from odibi.testing.azure.ending import start_child
+    from odibi.cli.ending import start_child
 
     started: list[subprocess.Popen[bytes]] = []
 
@@ -229,6 +230,9 @@ def _child(words: list[str], environment: dict[str, str]) -> int:
         child = start_child(words, environment)
         started.append(child)
         code = _wait(child)
+        with suppress(OSError):
+            if child.stdin is not None:
+                child.stdin.close()
     return code if code >= 0 else 128 - code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -63,19 +64,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_the_blocks_of_a_page_run(page: Path, folder: Path) -> None:
+def test_the_blocks_of_a_page_run(page: Path, folder: Path, request: pytest.FixtureRequest) -> None:
     namespace: dict[str, Any] = {"__name__": "page"}
     blocks = blocks_of(page)
     for block in blocks:
-        _do(block, folder, namespace)
+        _do(block, folder, namespace, request)
     whole = [block for block in blocks if block.language == "yaml" and "title" in block.words]
     for file in {block.words["title"] for block in whole if "included" not in block.words}:
         load_project(folder / file)
 
 
-def _do(block: Block, folder: Path, namespace: dict[str, Any]) -> None:
+def _do(block: Block, folder: Path, namespace: dict[str, Any], request: pytest.FixtureRequest) -> None:
     if "title" in block.words:
-        _write(block, folder / block.words["title"])
+        _write(block, folder / block.words["title"], request)
     elif block.language == "yaml":
         _check_fragment(block)
     elif block.language == "python":
@@ -87,21 +88,21 @@ def _do(block: Block, folder: Path, namespace: dict[str, Any]) -> None:
         assert block.language in OUTPUT, f"{block.place}: is {block.language!r} code that should run?"
 
 
-def _write(block: Block, path: Path) -> None:
+def _write(block: Block, path: Path, request: pytest.FixtureRequest) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(block.text, encoding="utf-8")
     if path.name.startswith("test_"):
-        _run_tests(block)
+        _run_tests(block, request)
 
 
-def _run_tests(block: Block) -> None:
-    """A file of tests, as pytest would run it; the tests take no fixtures."""
+def _run_tests(block: Block, request: pytest.FixtureRequest) -> None:
+    """A file of tests, as pytest would run it; the fixtures that they take are those of plugins."""
     names: dict[str, Any] = {"__name__": "tests_of_page", "__file__": block.words["title"]}
     exec(compile(block.text, block.place, "exec"), names)
     tests = [value for name, value in names.items() if name.startswith("test_")]
     assert tests, f"{block.place}: no tests"
     for test in tests:
-        test()
+        test(**{name: request.getfixturevalue(name) for name in inspect.signature(test).parameters})
 
 
 def _check_fragment(block: Block) -> None:

@@ -41,6 +41,7 @@ class Sandbox:
         self._state, self._proxy, self._azurite = state, proxy, azurite
         self.certificates = certificates
         self._storage = Storage(azurite.port, state.accounts, certificates.authority)
+        self._first = (dict(state.accounts), tuple(state.vaults))
 
     # -- what code under test needs ------------------------------------------------------------------------------------
 
@@ -177,7 +178,8 @@ class Sandbox:
         """From now on a shared access signature opens an account, whoever signed it; its dates and permissions are
         not looked at."""
         signature = dict(parse_qsl(token.lstrip("?"))).get("sig", "").replace(" ", "+")
-        self._state.shared_access.setdefault(account, set()).add(signature)
+        self._state.shared_access.setdefault(self._known(account), set()).add(signature)
+        self._proxy.close_connections()  # from now on they are looked into
 
     @property
     def identity(self) -> IdentityState:
@@ -231,20 +233,26 @@ class Sandbox:
         return self._state.connections
 
     def reset(self) -> None:
-        """As new, but for the storage's content: no faults, no requests, empty vaults, identities as at the start."""
+        """As new, but for the storage's content: no faults, no requests, no secrets; identities and accounts as at the
+        start."""
         self.clear_faults()
+        self._reset_accounts()
         fresh = IdentityState()
         for name, value in vars(fresh).items():
             setattr(self._state.identity, name, value)
         for log in (self._state.requests, self._state.refused, self._state.connections):
             log.clear()
-        for name in [*self._state.vaults]:
-            if name not in VAULTS:
-                del self._state.vaults[name]
-        for vault in self._state.vaults.values():
-            vault.secrets.clear()
-            vault.deleted.clear()
+        self._state.vaults.clear()
+        self._state.vaults.update((name, Vault()) for name in self._first[1])
         self._proxy.close_connections()
+
+    def _reset_accounts(self) -> None:
+        accounts, _ = self._first
+        self._state.shared_access.clear()
+        if self._state.accounts != accounts:
+            self._state.accounts.clear()
+            self._state.accounts.update(accounts)
+            self._azurite.set_accounts(accounts)
 
     def _known(self, account: str) -> str:
         if account not in self._state.accounts:

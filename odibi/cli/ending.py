@@ -40,9 +40,8 @@ def parent_is_gone() -> Callable[[], bool]:
     return lambda: bool(handle) and ctypes.windll.kernel32.WaitForSingleObject(handle, 0) == signalled
 
 
-def stay(asked_to_end: threading.Event) -> None:
+def stay(asked_to_end: threading.Event, gone: Callable[[], bool]) -> None:
     """Return when asked to, or when the parent is gone."""
-    gone = parent_is_gone()
     while not asked_to_end.wait(LOOK_SECONDS) and not gone():
         pass
 
