@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from odibi.errors import DataError, MissingExtraError, OdibiError
+from odibi.errors import AccessError, MissingExtraError, OdibiError
 from odibi.files.places import remote_files
 from odibi.location import Location
 from odibi.parallel import Stopped, each
@@ -48,20 +48,24 @@ def _store(location: Location) -> tuple[Any, str]:
 @contextmanager
 def explained(location: Location, doing: str) -> Iterator[None]:
     """Turn what the store raises into an odibi error; `FileNotFoundError` passes. `doing` is `read` or `write`."""
-    if is_azure(location):
-        from odibi.azure.storage import explained as explained_by_azure
-
-        with explained_by_azure(location, doing):
-            yield
-        return
     try:
-        yield
+        with _explained_by_store(location, doing):
+            yield
     except (FileNotFoundError, OdibiError):
         raise
     except Exception as error:
-        if type(error).__module__ == "builtins" and not isinstance(error, OSError):
+        if not type(error).__module__.startswith("obstore"):
             raise
-        raise DataError(f"{location.display}: can not {doing}: {error}") from error  # obstore's errors: no common base
+        text = str(error).split("\n")[0]  # obstore's errors had no common base class before 0.5
+        raise AccessError(f"{location.display}: can not {doing}: {text}") from error
+
+
+def _explained_by_store(location: Location, doing: str) -> AbstractContextManager[None]:
+    if not is_azure(location):
+        return nullcontext()
+    from odibi.azure.storage import explained as explained_by_azure
+
+    return explained_by_azure(location, doing)
 
 
 def _inside(prefix: str, relative: str) -> str:
