@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
+import warnings
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
 
+from odibi.azure.deadline import SLICE, Progress, begin
 from odibi.azure.keyvault import TIMEOUT, KeyVaultFetchResult
 from odibi.connections.base import BaseConnection
-from odibi.errors import KeyFetchError, KeyFetchTimeout, OdibiError
+from odibi.errors import KeyFetchError, KeyFetchTimeout
 from odibi.location import Need
 
 MAX_WORKERS = 50
+GRACE = 1.0
+"""Seconds that a fetch may take beyond its time-out, which it keeps by itself; then it is left behind."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A credential or why there is none, how long that took, and what is odd about it."""
+
+    value: str | KeyFetchError = field(repr=False)
+    seconds: float
+    notes: tuple[str, ...] = ()
 
 
 def prefetch(
     connections: Mapping[str, BaseConnection], max_workers: int | None = None, timeout: float = TIMEOUT
 ) -> dict[str, KeyVaultFetchResult]:
-    """Fetch what the connections need and give each its own; by name, what came.
+    """Fetch what the connections need and give each its own; by name, what came. Warns of secrets that have expired.
 
-    `timeout` is for each fetch, from its start. Raises `KeyFetchError` with all that failed, one entry a connection
-    (`KeyFetchTimeout` where nothing but time was lacking); those that did come are given to their connections.
+    `timeout` is for each fetch, in seconds from its start; `max_workers` is how many there are at once (default: all,
+    up to 50). Raises `KeyFetchError` with all that failed, one entry a connection (`KeyFetchTimeout` where nothing but
+    time was lacking); those that did come are given to their connections all the same.
     """
     outcomes = _outcomes(connections, max_workers, timeout)
-    failed: dict[str, OdibiError] = {}
+    failed: dict[str, KeyFetchError] = {}
     for name, outcome in outcomes.items():
-        if isinstance(outcome.value, OdibiError):
+        if isinstance(outcome.value, KeyFetchError):
             failed[name] = outcome.value
         else:
             connections[name].receive(outcome.value)
+    for text in dict.fromkeys(note for outcome in outcomes.values() for note in outcome.notes):
+        warnings.warn(text, UserWarning, stacklevel=2)
     if failed:
         late = all(isinstance(error, KeyFetchTimeout) for error in failed.values())
         raise (KeyFetchTimeout if late else KeyFetchError)(_told(failed))
@@ -44,70 +61,69 @@ def fetch_all(
     return _results(connections, _outcomes(connections, max_workers, timeout))
 
 
-class _Outcome:
-    """The credential or its error, and how long that took."""
-
-    def __init__(self, value: str | OdibiError, seconds: float) -> None:
-        self.value, self.seconds = value, seconds
+# -- fetching ----------------------------------------------------------------------------------------------------------
 
 
-def _outcomes(
-    connections: Mapping[str, BaseConnection], max_workers: int | None, timeout: float
-) -> dict[str, _Outcome]:
+def _outcomes(connections: Mapping[str, BaseConnection], max_workers: int | None, timeout: float) -> dict[str, Outcome]:
     """By connection; those that share a need share its outcome."""
     needs = {name: connection.needs() for name, connection in connections.items()}
     distinct = list(dict.fromkeys(need for need in needs.values() if need is not None))
-    found = _fetch(distinct, max_workers or MAX_WORKERS, timeout)
+    found = _fetched(distinct, max(1, max_workers or MAX_WORKERS), timeout)
     return {name: found[need] for name, need in needs.items() if need is not None}
 
 
-def _fetch(needs: Sequence[Need], workers: int, timeout: float) -> dict[Need, _Outcome]:
-    """Every need by workers of its own. They are daemons: a process can end while one hangs, which no pool of the
-    standard library allows."""
-    waiting: queue.SimpleQueue[Need] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[Need, _Outcome | BaseException]] = queue.SimpleQueue()
-    for need in needs:
-        waiting.put(need)
+class _Fetch:
+    """A fetch under way, in a thread that nobody has to wait for."""
 
-    def work() -> None:
-        while True:
-            try:
-                need = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                done.put((need, _one(need, timeout)))
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-                done.put((need, error))
+    def __init__(self, need: Need, timeout: float) -> None:
+        self.need, self.timeout, self.progress = need, timeout, Progress()
+        self.began = time.monotonic()
+        self.future: Future[str] = begin(lambda: need.fetch(timeout), "fetch", self.progress)
 
-    for number in range(max(1, min(workers, len(needs)))):
-        threading.Thread(target=work, daemon=True, name=f"odibi-fetch-{number}").start()
-    found: dict[Need, _Outcome] = {}
-    for _ in needs:
-        need, outcome = done.get()
-        if isinstance(outcome, BaseException):
-            raise outcome
-        found[need] = outcome
+    @property
+    def left(self) -> float:
+        """Seconds until it is given up."""
+        return self.began + self.timeout + GRACE - time.monotonic()
+
+    def outcome(self) -> Outcome | None:
+        """What came of it, None while it may still come. Raises what is no failure to fetch, as a missing package."""
+        seconds = time.monotonic() - self.began
+        if not self.future.done():
+            return self._late(seconds) if self.left <= 0 else None
+        try:
+            return Outcome(self.future.result(), seconds, tuple(self.progress.notes))
+        except KeyFetchError as error:
+            return Outcome(error, seconds)
+
+    def _late(self, seconds: float) -> Outcome:
+        return Outcome(KeyFetchTimeout(f"timed out after {self.timeout:.1f}s; check the network"), seconds)
+
+
+def _fetched(needs: Sequence[Need], at_once: int, timeout: float) -> dict[Need, Outcome]:
+    waiting, found = deque(needs), dict[Need, Outcome]()
+    running: list[_Fetch] = []
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            running.append(_Fetch(waiting.popleft(), timeout))
+        soonest = min(each.left for each in running)
+        wait([each.future for each in running], max(0.0, min(soonest, SLICE)), FIRST_COMPLETED)
+        ended = {each.need: outcome for each in running if (outcome := each.outcome()) is not None}
+        running = [each for each in running if each.need not in ended]
+        found.update(ended)
     return found
 
 
-def _one(need: Need, timeout: float) -> _Outcome:
-    began = time.perf_counter()
-    try:
-        value: str | OdibiError = need.fetch(timeout)
-    except KeyFetchError as error:
-        value = error
-    return _Outcome(value, time.perf_counter() - began)
+# -- telling -----------------------------------------------------------------------------------------------------------
 
 
 def _results(
-    connections: Mapping[str, BaseConnection], outcomes: Mapping[str, _Outcome]
+    connections: Mapping[str, BaseConnection], outcomes: Mapping[str, Outcome]
 ) -> dict[str, KeyVaultFetchResult]:
     return {name: _result(name, connections[name], outcome) for name, outcome in outcomes.items()}
 
 
-def _result(name: str, connection: BaseConnection, outcome: _Outcome) -> KeyVaultFetchResult:
-    failed = isinstance(outcome.value, OdibiError)
+def _result(name: str, connection: BaseConnection, outcome: Outcome) -> KeyVaultFetchResult:
+    failed = isinstance(outcome.value, KeyFetchError)
     return KeyVaultFetchResult(
         connection_name=name,
         account=str(getattr(connection, "account", "")),
@@ -115,12 +131,19 @@ def _result(name: str, connection: BaseConnection, outcome: _Outcome) -> KeyVaul
         secret_value=None if failed else str(outcome.value),
         error=str(outcome.value) if failed else None,
         duration_ms=outcome.seconds * 1000,
+        warning="; ".join(outcome.notes) or None,
     )
 
 
-def _told(failed: Mapping[str, OdibiError]) -> str:
+def _told(failed: Mapping[str, KeyFetchError]) -> str:
+    """One entry a connection; what is longer than a line is said once."""
     lines = [f"Failed to fetch storage keys for {len(failed)} connection(s):"]
+    said: dict[str, str] = {}
     for name, error in failed.items():
         first, *more = str(error).split("\n")
-        lines += [f"  - {name}: {first}", *(f"    {line}" for line in more)]
+        before = said.setdefault(str(error), name) if more else name
+        if before == name:
+            lines += [f"  - {name}: {first}", *(f"    {line}" for line in more)]
+        else:
+            lines.append(f"  - {name}: {first.rstrip(':')} (as for {before})")
     return "\n".join(lines)
