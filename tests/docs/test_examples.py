@@ -139,6 +139,13 @@ def test_several_accounts(folder: Path, azure: Sandbox) -> None:
     assert len(secrets) == 7  # three for each run, one for the engine that reads afterwards
 
 
+def test_several_accounts_as_a_reader_runs_them(folder: Path, azure_server: Sandbox) -> None:
+    """The command in examples/README.md, which starts an offline Azure of its own."""
+    command = ["sandbox", "run", "example_multi_account.yaml", "--seed", "sandbox_seed", "--save", "saved", "--quiet"]
+    assert run_command(command) == 0
+    assert list((folder / "saved/goldacct/gold/sales/by_region/_delta_log").glob("*.json"))
+
+
 # -- the template ------------------------------------------------------------------------------------------------------
 
 
