@@ -43,13 +43,15 @@ class OnPandas(FormatContract):
         memory.clear()
 
 
-class OnDisk(OnPandas):
+class OnStores(OnPandas):
     """delta-rs has stores of its own, and fsspec's memory is none of them."""
 
-    @pytest.fixture(params=["local", "local_dbfs"])
-    def connection(self, request: pytest.FixtureRequest, tmp_path: Path) -> BaseConnection:
-        kind = {"local": LocalConnection, "local_dbfs": LocalDBFS}[request.param]
-        return kind(tmp_path / "lake", name="lake")
+    @pytest.fixture(params=["local", "local_dbfs", "azure"])
+    def connection(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseConnection]:
+        if request.param == "azure":
+            yield lake_of(request)
+            return
+        yield {"local": LocalConnection, "local_dbfs": LocalDBFS}[request.param](tmp_path / "lake", name="lake")
 
 
 class TestCsv(OnPandas):
@@ -80,7 +82,7 @@ class TestAvro(OnPandas):
     illegal_names = tuple(name for name in ODD_NAMES if name != "order")
 
 
-class TestDelta(OnDisk):
+class TestDelta(OnStores):
     format = "delta"
     suffix = ".delta"
     illegal_names = ("with space", "semi;colon", "a,b")

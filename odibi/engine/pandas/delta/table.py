@@ -360,6 +360,11 @@ def table_uri(location: Location) -> str:
             f"{location.display}: Delta tables can not be kept on {protocol}://; write a plain format "
             f"(format: parquet), or use a connection whose URL begins with one of {', '.join(sorted(STORES))}"
         )
+    if objects.is_azure(location) and ".core.windows.net/" not in f"{location.uri}/":
+        from odibi.azure.storage import place_of
+
+        place = place_of(location)  # delta-rs does not know the hosts of sovereign clouds: the options name the account
+        return f"az://{place.container}/{place.path}".rstrip("/")
     return location.uri
 
 
