@@ -49,35 +49,33 @@ def _brings_its_own(end: Source | Target) -> bool:
     return end.connection.replaces_access(end.options.get("storage_options") or {})
 
 
-def fetch(connections: Mapping[str, BaseConnection], stops: Callable[[], bool]) -> None:
-    """Fetch the credentials of the connections in parallel, and give each its own.
+def fetch(connections: Mapping[str, BaseConnection], stops: Callable[[], bool]) -> tuple[str, ...]:
+    """Fetch the credentials of the connections in parallel, and give each its own; gives what is odd about them.
 
     Raises `KeyFetchError` with all that failed, and `KeyboardInterrupt` as soon as `stops()` says so.
     """
     if not connections:
-        return
-    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        return ()
+    ended: queue.SimpleQueue[tuple[str, ...] | BaseException] = queue.SimpleQueue()
 
     def work() -> None:
         from odibi.prefetch import prefetch
 
         try:
-            prefetch(connections)
+            results = prefetch(connections, warn=False)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
             ended.put(error)
         else:
-            ended.put(None)
+            ended.put(tuple(dict.fromkeys(each.warning for each in results.values() if each.warning)))
 
     threading.Thread(target=work, name="odibi-credentials", daemon=True).start()
-    error = _next(ended, stops)
-    if error is not None:
-        raise error
-
-
-def _next(ended: queue.SimpleQueue[BaseException | None], stops: Callable[[], bool]) -> BaseException | None:
     while True:
         try:
-            return ended.get(timeout=WAIT)
+            came = ended.get(timeout=WAIT)
         except queue.Empty:
             if stops():
                 raise KeyboardInterrupt from None
+            continue
+        if isinstance(came, BaseException):
+            raise came
+        return came

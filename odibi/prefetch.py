@@ -30,9 +30,14 @@ class Outcome:
 
 
 def prefetch(
-    connections: Mapping[str, BaseConnection], max_workers: int | None = None, timeout: float = TIMEOUT
+    connections: Mapping[str, BaseConnection],
+    max_workers: int | None = None,
+    timeout: float = TIMEOUT,
+    *,
+    warn: bool = True,
 ) -> dict[str, KeyVaultFetchResult]:
-    """Fetch what the connections need and give each its own; by name, what came. Warns of secrets that have expired.
+    """Fetch what the connections need and give each its own; by name, what came. Warns of secrets that have expired,
+    unless `warn` is False: the results say it too.
 
     `timeout` is for each fetch, in seconds from its start; `max_workers` is how many there are at once (default: all,
     up to 50). Raises `KeyFetchError` with all that failed, one entry a connection (`KeyFetchTimeout` where nothing but
@@ -45,7 +50,7 @@ def prefetch(
             failed[name] = outcome.value
         else:
             connections[name].receive(outcome.value)
-    for text in dict.fromkeys(note for outcome in outcomes.values() for note in outcome.notes):
+    for text in dict.fromkeys(note for outcome in outcomes.values() for note in outcome.notes if warn):
         warnings.warn(text, UserWarning, stacklevel=2)
     if failed:
         late = all(isinstance(error, KeyFetchTimeout) for error in failed.values())

@@ -107,15 +107,16 @@ def run_project(
     stop = stop or Stop()
     needy = needy_connections(project, selected, options.nodes, story=recorder is not None)
     reachable = project.story.connection not in needy
+    odd: tuple[str, ...] = ()
     try:
-        fetch(needy, lambda: stop.requested)
+        odd = fetch(needy, lambda: stop.requested)
     except KeyFetchError as error:
         _Run(project, engine, options, (), recorder if reachable else None, stop).refuse(selected, str(error))
         raise
     except KeyboardInterrupt:
         stop.request()
         recorder = recorder if reachable else None
-    return _Run(project, engine, options, observers, recorder, stop).run(selected)
+    return _Run(project, engine, options, observers, recorder, stop, odd).run(selected)
 
 
 def select_pipelines(project: Project, names: Sequence[str], nodes: Sequence[str]) -> list[ResolvedPipeline]:
@@ -145,7 +146,9 @@ class _Run:
         observers: Sequence[Observer],
         recorder: Callable[[Observer], Observer] | None,
         stop: Stop,
+        odd: Sequence[str] = (),
     ) -> None:
+        self.warnings = (*project.warnings, *odd)
         self.project, self.engine, self.options, self.stop = project, engine, options, stop
         self.observers = [*([recorder(self.emit)] if recorder else []), *observers]
         self.stories: dict[str, str] = {}
@@ -216,12 +219,11 @@ class _Run:
         self, pipeline: ResolvedPipeline, status: Status, duration: float, records: Sequence[NodeRecord], reason: str
     ) -> PipelineResult:
         self.versions.update(self.engine.versions())  # libraries are loaded when first needed
-        warnings = tuple(self.project.warnings)
-        event = PipelineFinished(pipeline.name, status, datetime.now(UTC), duration, records, warnings, reason)
+        event = PipelineFinished(pipeline.name, status, datetime.now(UTC), duration, records, self.warnings, reason)
         self.emit(event)
         by_name = {record.name: record for record in records}
         return PipelineResult(
-            pipeline.name, status, duration, by_name, self.stories.get(pipeline.name), warnings, reason
+            pipeline.name, status, duration, by_name, self.stories.get(pipeline.name), self.warnings, reason
         )
 
 

@@ -159,6 +159,17 @@ def test_what_is_not_in_the_vault_stops_the_run(
     assert list(tmp_path.glob(".odibi/stories/p/*/story.html"))
 
 
+def test_an_expired_secret_works_and_the_story_says_so(
+    azure: Sandbox, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, past = azure.accounts["bronzeacct"], dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    azure.set_secret("modes-kv", "bronze-key", key, expires=past.timestamp())
+    assert run_command(["run", str(project(tmp_path, data, secret_name="bronze-key"))]) == 0
+    assert capsys.readouterr().err.count("Secret 'bronze-key' in vault 'modes-kv' expired on") == 1
+    (story,) = tmp_path.glob(".odibi/stories/p/*/story.md")
+    assert "Secret 'bronze-key' in vault 'modes-kv' expired on" in story.read_text(encoding="utf-8")
+
+
 def test_no_identity_is_told_before_anything_runs(azure: Sandbox, data: str, tmp_path: Path) -> None:
     azure.identity.managed = False
     try:
