@@ -15,8 +15,10 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from measure import PYTHON, run_once
 
@@ -42,6 +44,14 @@ def serve(latency: float) -> None:
         sandbox.fault("latency", seconds=latency)
         print(json.dumps(sandbox.env), flush=True)
         sys.stdin.read()
+
+
+def with_bundle(env: dict[str, str], path: Path) -> dict[str, str]:
+    """The environment, with a bundle of the size that users have: reading it is a good part of a connection."""
+    import certifi
+
+    path.write_text(Path(certifi.where()).read_text() + Path(env["REQUESTS_CA_BUNDLE"]).read_text())
+    return {**env, "REQUESTS_CA_BUNDLE": str(path), "CURL_CA_BUNDLE": str(path)}
 
 
 def forget() -> None:
@@ -145,8 +155,9 @@ def main() -> int:
     assert server.stdin is not None
     assert server.stdout is not None
     try:
-        os.environ.update(json.loads(server.stdout.readline()))
-        figures = measured(given.runs)
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ.update(with_bundle(json.loads(server.stdout.readline()), Path(folder, "bundle.pem")))
+            figures = measured(given.runs)
     finally:
         server.stdin.close()
         server.wait(30)

@@ -53,6 +53,11 @@ def noted(text: str) -> bool:
     return True
 
 
+def at_work() -> bool:
+    """Whether this thread does work of `within`, or of somebody who follows its progress."""
+    return _progress.get() is not None
+
+
 def begin(work: Callable[[], T], name: str, progress: Progress | None = None) -> Future[T]:
     """Start `work` in a daemon thread of its own; `progress` is what it tells to."""
     future: Future[T] = Future()

@@ -16,6 +16,7 @@ from odibi.azure.clouds import CLOUDS
 from odibi.azure.deadline import OutOfTime, doing, noted, within
 from odibi.azure.identity import ASKING, Identity, SharedCredential, credential_for
 from odibi.azure.logins import slow_hint
+from odibi.azure.transport import authorities, drop_sessions, new_transport
 from odibi.azure.vault_problems import BUSY, Asked, code_of, problem
 from odibi.errors import KeyFetchError, KeyFetchTimeout, MissingExtraError, OdibiError
 from odibi.secrets import remember
@@ -203,11 +204,11 @@ def _client(secret: Secret, credential: SharedCredential) -> Any:
             import azure.keyvault.secrets as sdk
         except ImportError as error:
             raise MissingExtraError("azure-keyvault-secrets", "azure", "a secret in Key Vault") from error
-        key = sdk.SecretClient, secret.url, credential, credential.generation
+        key = sdk.SecretClient, secret.url, credential, credential.generation, authorities()
         if key not in _clients:
             _clients[key] = sdk.SecretClient(
                 vault_url=secret.url, credential=credential, raw_request_hook=_with_token(secret, credential),
-                raw_response_hook=_told, **LIMITS,
+                raw_response_hook=_told, transport=new_transport(), **LIMITS,
             )  # fmt: skip
         return _clients[key]
 
@@ -241,3 +242,4 @@ def drop_clients() -> None:
     """Forget all clients; for tests."""
     with _making:
         _clients.clear()
+    drop_sessions()

@@ -7,6 +7,7 @@ First that applies: the credential object that is given · the Unity Catalog ser
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import socket
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from odibi.azure.attempts import in_short
+from odibi.azure.deadline import at_work
 from odibi.azure.grants import service_credential as grant_of
 from odibi.errors import KeyFetchError, MissingExtraError
 from odibi.notebook import at_hand, in_databricks
@@ -29,6 +31,9 @@ LIMITS: Mapping[str, Any] = {
 }  # fmt: skip
 """Seconds and retries of one request for a token. The SDK's own (300 s, ten retries) outlast every time-out of ours."""
 CLI_SECONDS = 10
+"""Seconds that `az`, `azd` and PowerShell may take; a first `az` takes some."""
+MAX_REASON = 120
+"""Characters of what a credential of a chain says; of longer ones the first sentence is told."""
 PROBE_SECONDS = 0.3
 """How long an identity endpoint may take to accept a connection; on a machine in Azure it takes a millisecond."""
 METADATA = "http://169.254.169.254"
@@ -47,9 +52,16 @@ def sdk() -> Any:
     try:
         with _importing:
             import azure.identity as module
+        for name in ("azure.identity._credentials.chained", "azure.core.pipeline.transport._requests_basic"):
+            logging.getLogger(name).addFilter(_not_ours)
     except ImportError as error:
         raise MissingExtraError("azure-identity", "azure", "a login to Azure") from error
     return module
+
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Keeps the SDK from logging in our threads what our error says: without logging set up it lands on stderr."""
+    return record.levelno != logging.WARNING or not at_work()
 
 
 def new_credential(identity: Identity) -> Any:
@@ -186,17 +198,18 @@ def _tried(said: str) -> Iterator[tuple[str, str]]:
     """The credentials of a chain and why each gave no token, out of the chain's own text."""
     for part in re.split(r"\n\s*(?=\w+Credential: )", said)[1:]:
         name, _, reason = part.partition(": ")
-        yield name, _in_words(reason.split("\nTo mitigate this issue")[0])
+        yield name, _in_words(name, reason.split("\nTo mitigate this issue")[0])
 
 
-def _in_words(reason: str) -> str:
+def _in_words(name: str, reason: str) -> str:
     code = re.search(r"AADSTS\d+", reason)
     known = REFUSALS.get(code[0]) if code else None
     if known and code:
         return f"{known} ({code[0]})"
     if reason.startswith(("Failed to invoke the Azure CLI", "Failed to invoke Azure CLI")):
         return f"az failed, or took longer than {CLI_SECONDS} s"
-    return in_short(reason)
+    told = in_short(reason).removeprefix(f"{name} ").removeprefix("('")
+    return told if len(told) <= MAX_REASON else told.split(". ")[0].split("', ")[0]
 
 
 def _with_unasked(tried: list[tuple[str, str]], identity: Identity) -> list[tuple[str, str]]:
