@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from odibi.azure.access import Access, Place, access_of, place_of, token_failure
 from odibi.azure.clouds import STORAGE_SCOPE
@@ -102,6 +104,8 @@ def _explain(text: str, location: Location, doing: str) -> tuple[str, bool] | No
     place, access = place_of(location), access_of(location)
     code, status = _code(text), _status(text)
     refusal = Refusal(place, access, doing, code, status, _detail(text))
+    if status in (401, 403) and access.kind == "sas" and (ended := _end_of(access.value)):
+        return f"the SAS of {refusal.account} expired at {ended:%Y-%m-%d %H:%M} UTC; {_NEW_SAS}", False
     if code in _PASSING:
         return _PASSING[code](refusal), True
     if code in _TELLERS:
@@ -131,6 +135,16 @@ def _detail(text: str) -> str:
     found = re.search(r"<AuthenticationErrorDetail>(.*?)</", text, re.DOTALL)
     found = found or re.search(r"<Message>(.*?)(?:\s*RequestId|</Message>)", text, re.DOTALL)
     return " ".join(found[1].split()).rstrip(".") if found else ""
+
+
+def _end_of(sas: str) -> datetime | None:
+    """When a SAS ended, None where it does not tell or is still good."""
+    told = parse_qs(sas).get("se", [""])[0]
+    with suppress(ValueError):
+        end = datetime.fromisoformat(told)
+        end = end if end.tzinfo else end.replace(tzinfo=UTC)
+        return end.astimezone(UTC) if end < datetime.now(UTC) else None
+    return None
 
 
 def _after(detail: str) -> str:
@@ -281,7 +295,7 @@ _PASSING: Mapping[str, Teller] = {
 }
 """Those that may be gone at the next try."""
 _MISSING_PLACES = frozenset({"ContainerNotFound", "FilesystemNotFound", "ContainerBeingDeleted"})
-_TIMEOUT = re.compile(r"timed? ?out|TimedOut", re.IGNORECASE)
+_TIMEOUT = re.compile(r"timed out|TimedOut|kind: Timeout")  # the texts name the setting retry_timeout too
 _BROKEN = (
     r"connection (?:was )?(?:reset|closed|aborted)|ConnectionReset|IncompleteMessage|end of file|UnexpectedEof|"
     "broken pipe|error decoding response body|bytes came|body write aborted|channel closed"
@@ -309,7 +323,7 @@ _TEXTS: tuple[tuple[str, Teller, bool], ...] = (
         False,
     ),
     (r"precondition|ConditionNotMet|412 Precondition", _PASSING["ConditionNotMet"], True),
-    (r"timed? ?out|TimedOut", _SLOW, True),
+    (_TIMEOUT.pattern, _SLOW, True),
     (_BROKEN, _CUT, True),
     (r"error sending request|connection refused|ConnectionRefused|tcp connect|unreachable", _UNREACHABLE, True),
 )  # fmt: skip

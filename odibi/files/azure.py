@@ -152,8 +152,12 @@ class AzureFiles(UrlFiles):
         return str(meta["path"]).rsplit("/", 1)[-1]
 
     def _meta(self, path: str) -> dict[str, Any]:
+        import obstore
+
         meta = self._look(path)
         if meta is None:
+            with self._told("read"):  # the answer to a GET tells a missing blob from a missing container
+                obstore.get(self._store, self._inside(path))
             raise FileNotFoundError(f"there is no blob {self._inside(path)!r} in {place_of(self.location).container}")
         return meta
 
