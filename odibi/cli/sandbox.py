@@ -18,11 +18,13 @@ from odibi.cli.failures import UsageError
 from odibi.cli.options import Parser, add_set, global_options, load, subcommands
 from odibi.cli.text import count, seconds
 from odibi.cli.ui import UI
+from odibi.errors import UnknownNameError
 
 if TYPE_CHECKING:
     import subprocess
 
     from odibi.project import Project
+    from odibi.testing.azure.faults import Fault
     from odibi.testing.azure.sandbox import Sandbox
     from odibi.testing.azure.seed import Seed
 
@@ -41,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = subcommands(parser)
     _command(commands, "install", "install Azurite with npm, into odibi's cache folder")
     start = _command(commands, "start", "start it, print the environment to export, and stay until Ctrl-C")
-    _add_seed(start)
+    _add_content(start)
     start.add_argument(
         "--from",
         dest="file",
@@ -65,7 +67,7 @@ def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_seed(parser: argparse.ArgumentParser) -> None:
+def _add_content(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
         action="append",
@@ -73,11 +75,29 @@ def _add_seed(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="data at the start: a folder <account>/<container>/…, or a YAML file; may be given several times",
     )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=_fault,
+        dest="faults",
+        metavar="KIND[,option=value]",
+        help="what goes wrong, e.g. 403,host=account1,times=2 or latency,seconds=0.1; may be given several times",
+    )
+
+
+def _fault(text: str) -> Fault:
+    from odibi.testing.azure.faults import parse_fault
+
+    try:
+        return parse_fault(text)
+    except (ValueError, UnknownNameError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_own(parser: argparse.ArgumentParser) -> None:
     """What `sandbox run` takes beside the arguments of `odibi run`."""
-    _add_seed(parser)
+    _add_content(parser)
     parser.add_argument("--save", metavar="FOLDER", help="copy what is in the storage afterwards into a new folder")
 
 
@@ -90,11 +110,12 @@ def run(args: argparse.Namespace, ui: UI) -> int:
 
 
 def _install(args: argparse.Namespace, ui: UI) -> int:
-    from odibi.testing.azure.install import MEGABYTES, VERSION, azurite_folder, install
+    from odibi.testing.azure.install import MAIN, MEGABYTES, VERSION, azurite_folder, install
 
     del args
     begin = time.perf_counter()
-    ui.say(f"installing Azurite {VERSION} in {azurite_folder()} (about {MEGABYTES} MB)")
+    if not (azurite_folder() / MAIN).is_file():
+        ui.say(f"installing Azurite {VERSION} in {azurite_folder()} (about {MEGABYTES} MB)")
     done = install()
     if ui.json:
         ui.dump({"version": done.version, "folder": str(done.folder), "installed": done.new})
@@ -126,7 +147,7 @@ def _start(args: argparse.Namespace, ui: UI) -> int:
     project = load(args) if args.file else None
     seed = _seed(args.seed, project)
     end = threading.Event()
-    with _signals(lambda _: end.set()), _started(seed, args.port) as sandbox:
+    with _signals(lambda _: end.set()), _started(seed, args.faults, args.port) as sandbox:
         if ui.json or args.shell == "json":
             ui.dump(_as_data(sandbox))
         else:
@@ -175,7 +196,7 @@ def _run(args: argparse.Namespace, ui: UI) -> int:
     seed = _seed(args.seed, project)
     if not seed.accounts:
         ui.warn(f"{project.document.path} has no connection of type azure_adls; the sandbox has no storage account")
-    with _started(seed) as sandbox:
+    with _started(seed, args.faults) as sandbox:
         _tell(sandbox, seed, begin, ui)
         code = _child(child_words(args.argv), _environment(sandbox, project))
         if folder is not None:
@@ -267,10 +288,12 @@ def _seed(paths: Sequence[str], project: Project | None) -> Seed:
 
 
 @contextmanager
-def _started(seed: Seed, port: int = 0) -> Iterator[Sandbox]:
+def _started(seed: Seed, faults: Sequence[Fault], port: int = 0) -> Iterator[Sandbox]:
     from odibi.testing.azure.sandbox import azure_sandbox
 
     with azure_sandbox((), (), seed, port) as sandbox:
+        for fault in faults:
+            sandbox.add_fault(fault)
         yield sandbox
 
 

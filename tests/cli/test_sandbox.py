@@ -206,6 +206,28 @@ def test_mistakes_in_a_seed_have_a_place(odibi, tmp_path):
     assert "seed.yaml:3:1: vault: unknown key" in called.err
 
 
+def test_faults_can_be_switched_on(process, files):
+    words = ["sandbox", "run", files / "prod.yaml", "--seed", files / "seed"]
+    called = process(*words, "--fault", "403,host=company-kv,code=ForbiddenByRbac").finish()
+    assert called.code == 1
+    assert "company-kv" in called.err
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("403,hots=x", "'hots=x' is no option of a fault; write option=value, with host, path"),
+        ("latencie", "unknown fault 'latencie'; did you mean 'latency'?"),
+        ("latency,seconds=x", "'x' is no number, which seconds is"),
+        ("status", "needs a status"),
+    ],
+)
+def test_wrong_faults_are_told(odibi, tmp_path, fault, said):
+    called = odibi("sandbox", "run", tmp_path / "prod.yaml", "--fault", fault)
+    assert called.code == 2
+    assert said in called.err
+
+
 def test_unknown_options_are_told(odibi, tmp_path):
     called = odibi("sandbox", "run", tmp_path / "prod.yaml", "--sead", "x")
     assert called.code == 2

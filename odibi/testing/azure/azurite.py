@@ -65,6 +65,7 @@ def running_azurite(accounts: Mapping[str, str], certificates: Certificates, fol
         encoding="utf-8",
         errors="replace",
         start_new_session=os.name != "nt",  # Ctrl-C is for us, who end it afterwards
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
     try:
         lines: Queue[str] = Queue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import TracebackType
@@ -30,7 +30,11 @@ KINDS = {
 STATUSES = (400, 401, 403, 404, 409, 412, 429, 500, 502, 503, 504)
 CONNECTING = ("refuse", "unreachable", "dns")
 """Kinds that act before there is a connection."""
-FOREVER = 1 << 62
+_OPTIONS: dict[str, Callable[[str], object]] = {
+    "host": str, "path": str, "method": str, "code": str,
+    "times": int, "seconds": float, "retry_after": int, "status": int,
+}  # fmt: skip
+"""What a command line may say of a fault."""
 
 
 @dataclass
@@ -60,6 +64,8 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UnknownNameError("fault", self.kind, KINDS, f"or a status: {', '.join(map(str, STATUSES))}")
+        if self.kind in CONNECTING and (self.path or self.method):
+            raise ValueError(f"the fault {self.kind!r} is about connections, which have no path or method; name a host")
         self._path = re.compile(self.path) if self.path else None
         self._lock = threading.Lock()
         self.removed = asyncio.Event()
@@ -105,14 +111,30 @@ def make_fault(kind: str | int, **options: object) -> Fault:
     return fault
 
 
+def parse_fault(text: str) -> Fault:
+    """A fault as it is written on a command line: `KIND[,option=value…]`. Raises `ValueError` with what would be right.
+
+    >>> parse_fault("latency,seconds=0.1,host=company-kv").seconds
+    0.1
+    """
+    kind, *pairs = [part.strip() for part in text.split(",")]
+    options: dict[str, object] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or name not in _OPTIONS:
+            raise ValueError(f"{pair!r} is no option of a fault; write option=value, with {', '.join(_OPTIONS)}")
+        try:
+            options[name] = _OPTIONS[name](value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no number, which {name} is") from None
+    return make_fault(kind, **options)
+
+
 class Faults:
     """The faults that are on, in their order."""
 
     def __init__(self) -> None:
         self._on: tuple[Fault, ...] = ()
-
-    def __iter__(self) -> Iterable[Fault]:
-        return iter(self._on)
 
     def add(self, fault: Fault) -> None:
         """Switch a fault on."""
@@ -133,6 +155,6 @@ class Faults:
     def at_connection(self, place: Place) -> Fault | None:
         """The fault that keeps a connection from being made; it is counted."""
         for fault in self._on:
-            if fault.kind in CONNECTING and fault.matches(place, fault.method or "", fault.path or "") and fault.take():
+            if fault.kind in CONNECTING and fault.concerns(place) and fault.take():
                 return fault
         return None

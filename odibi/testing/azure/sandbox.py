@@ -150,7 +150,8 @@ class Sandbox:
                     target = place.joinpath(*(part for part in path.split("/") if part not in ("", ".")))
                     if ".." not in path.split("/"):
                         target.parent.mkdir(parents=True, exist_ok=True)
-                        target.write_bytes(self.get(account, container, path))
+                        with target.open("wb") as file:
+                            self._storage.copy(account, container, path, file)
                         saved += 1
         return saved
 
@@ -202,7 +203,10 @@ class Sandbox:
     def fault(self, kind: str | int, **options: Any) -> Fault:
         """Switch a fault on; it goes with `fault.remove()`, at the end of a `with`, or with `clear_faults`. `kind` is
         one of `odibi.testing.azure.faults.KINDS` or a status; the options are those of `Fault`."""
-        fault = make_fault(kind, **options)
+        return self.add_fault(make_fault(kind, **options))
+
+    def add_fault(self, fault: Fault) -> Fault:
+        """Switch a fault on that was made elsewhere."""
         self._proxy.add(fault)
         return fault
 

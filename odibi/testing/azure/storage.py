@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import http.client
+import shutil
 import ssl
 from collections.abc import Iterator, Mapping
 from email.utils import formatdate
@@ -18,6 +19,7 @@ from odibi.errors import AccessError, DataNotFoundError
 
 API = "2021-12-02"
 SECONDS = 600.0
+CHUNK = 1 << 20
 
 
 class Storage:
@@ -50,6 +52,10 @@ class Storage:
         """A blob's bytes. Raises `DataNotFoundError`."""
         return self._ask("GET", account, f"/{container}/{path}", {}, fine=(200,))
 
+    def copy(self, account: str, container: str, path: str, file: IO[bytes]) -> None:
+        """Write a blob's bytes into a file, of any size."""
+        self._ask("GET", account, f"/{container}/{path}", {}, fine=(200,), into=file)
+
     def blobs(self, account: str, container: str, prefix: str = "") -> list[str]:
         """The paths of all blobs."""
         query = {"restype": "container", "comp": "list", "prefix": prefix}
@@ -74,6 +80,7 @@ class Storage:
         headers: Mapping[str, str] | None = None,
         body: bytes | IO[bytes] | None = None,
         fine: tuple[int, ...] = (200,),
+        into: IO[bytes] | None = None,
     ) -> bytes:
         query = {key: value for key, value in query.items() if value}
         sent = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": API, "Content-Length": "0", **(headers or {})}
@@ -85,6 +92,8 @@ class Storage:
         try:
             connection.request(method, f"{quoted}?{urlencode(query)}" if query else quoted, body, sent)
             response = connection.getresponse()
+            if into is not None and response.status in fine:
+                shutil.copyfileobj(response, into, CHUNK)
             content = response.read()
         finally:
             connection.close()

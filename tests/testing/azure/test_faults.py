@@ -352,3 +352,5 @@ def test_unknown_faults_are_told_with_those_that_exist(azure):
         azure.fault("latencie")
     with pytest.raises(ValueError, match=r"name it, e\.g\. fault\(403\)"):
         azure.fault("status")
+    with pytest.raises(ValueError, match="'dns' is about connections, which have no path"):
+        azure.fault("dns", path="/secrets")
