@@ -34,7 +34,7 @@ HEAVY = AZURE | {
 PUBLIC = {
     "odibi": ["Pipeline", "transform"],
     "odibi.config": ["NodeConfig", "PipelineConfig", "ProjectConfig"],
-    "odibi.connections": ["BaseConnection", "LocalConnection", "LocalDBFS"],
+    "odibi.connections": ["AzureADLS", "BaseConnection", "LocalConnection", "LocalDBFS"],
     "odibi.context": ["PandasContext"],
     "odibi.databricks": ["main"],
     "odibi.engine": ["Engine", "PandasEngine"],
