@@ -116,7 +116,12 @@ class PathEscapeError(AccessError, ValueError):
 
 
 class KeyFetchError(AccessError, RuntimeError):
-    """Credentials could not be fetched; the text has one line a connection, each with its cause and the way out."""
+    """Credentials could not be fetched; the text has one line a connection, each with its cause and the way out.
+
+    `failed` are the names of these connections, where several were fetched together.
+    """
+
+    failed: frozenset[str] = frozenset()
 
 
 class KeyFetchTimeout(KeyFetchError, TimeoutError):

@@ -54,7 +54,9 @@ def prefetch(
         warnings.warn(text, UserWarning, stacklevel=2)
     if failed:
         late = all(isinstance(error, KeyFetchTimeout) for error in failed.values())
-        raise (KeyFetchTimeout if late else KeyFetchError)(_told(failed))
+        error = (KeyFetchTimeout if late else KeyFetchError)(_told(failed))
+        error.failed = frozenset(failed)
+        raise error
     return _results(connections, outcomes)
 
 

@@ -100,22 +100,22 @@ def run_project(
     """Run the selected pipelines of a project. `recorder(emit)` makes the observer that writes the stories.
 
     Raises `UnknownNameError` for a pipeline or node that is not there, and `KeyFetchError` with all credentials that
-    could not be fetched, before anything runs; the stories say so where they can be written without one. Failures of
-    nodes are in the result, not raised. Ctrl-C ends the run cleanly: the result's status is `interrupted`.
+    could not be fetched, before anything runs; the stories say so where their own connection is not one of these.
+    Failures of nodes are in the result, not raised. Ctrl-C ends the run cleanly: the result's status is `interrupted`.
     """
     selected = select_pipelines(project, options.pipelines, options.nodes)
     stop = stop or Stop()
     needy = needy_connections(project, selected, options.nodes, story=recorder is not None)
-    reachable = project.story.connection not in needy
     odd: tuple[str, ...] = ()
     try:
         odd = fetch(needy, lambda: stop.requested)
     except KeyFetchError as error:
+        reachable = project.story.connection not in error.failed
         _Run(project, engine, options, (), recorder if reachable else None, stop).refuse(selected, str(error))
         raise
     except KeyboardInterrupt:
         stop.request()
-        recorder = recorder if reachable else None
+        recorder = recorder if project.story.connection not in needy else None
     return _Run(project, engine, options, observers, recorder, stop, odd).run(selected)
 
 

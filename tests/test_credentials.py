@@ -196,6 +196,14 @@ def test_the_stories_tell_why_nothing_ran(tmp_path: Path) -> None:
         assert {node["status"] for node in story["nodes"]} == {"skipped"}
 
 
+def test_stories_whose_own_credential_came_tell_it_too(tmp_path: Path) -> None:
+    file = project(tmp_path, bronze="wrong-key", tales="vaulted, entry: tales-key")
+    with pytest.raises(KeyFetchError) as raised:
+        Pipeline.from_yaml(file).run("second")
+    assert raised.value.failed == {"bronze"}
+    assert len(list(tmp_path.glob("tales/stories/second/*/story.json"))) == 1
+
+
 def test_where_stories_need_a_credential_themselves_none_is_tried_again(tmp_path: Path) -> None:
     with pytest.raises(KeyFetchError, match="tales: Secret 'wrong-key'"):
         Pipeline.from_yaml(project(tmp_path, tales="vaulted, entry: wrong-key")).run("own")
