@@ -250,7 +250,7 @@ HOLD = """
 import sys, time
 from odibi.testing.azure import azure_sandbox
 with azure_sandbox() as sandbox:
-    print(sandbox._azurite.pid, flush=True)
+    print(sandbox._azurite.pid, sandbox.certificates.key.parent, flush=True)
     if sys.argv[1] == "fork":
         import os
         if os.fork() == 0:
@@ -266,8 +266,9 @@ def test_azurite_ends_with_its_killed_parent(azure_server, how):
     """Also where a child of the parent has inherited the pipe that tells of its end."""
     parent = subprocess.Popen([sys.executable, "-c", HOLD, how], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    number = int(parent.stdout.readline())
+    number, folder = parent.stdout.readline().split()
     assert Path(f"/proc/{number}").exists()
+    assert Path(folder).exists()
     time.sleep(0.5)
     parent.kill()
     parent.wait()
@@ -276,6 +277,7 @@ def test_azurite_ends_with_its_killed_parent(azure_server, how):
     while Path(f"/proc/{number}").exists() and time.monotonic() < end:
         time.sleep(0.05)
     assert not Path(f"/proc/{number}").exists()
+    assert not Path(folder).exists()
 
 
 def test_an_azurite_that_does_not_start_says_why(tmp_path, monkeypatch):
