@@ -11,14 +11,17 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from odibi.connections import AzureADLS
+from odibi.connections import AzureADLS, LocalConnection
 from odibi.engine.base import NO_CHECKS, Checks, NotEmptyCheck, Source, Target, WriteReport
 from odibi.engine.pandas.delta import maintain, save, scan
 from odibi.engine.pandas.delta.commit import UnknownOutcome
@@ -428,3 +431,121 @@ def test_the_report_says_what_the_commit_did(lake: Lake) -> None:
     assert (wider.rows, wider.files, wider.version_before, wider.version_after) == (1, 1, 0, 1)
     assert wider.schema_changes == ("added column w: string",)
     assert len(lake.rows(filters=[["k", "=", 1]])) == 4
+
+
+# -- from a project file -----------------------------------------------------------------------------------------------
+
+PROJECT = """
+project: On Azure
+connections:
+  lake:
+    type: azure_adls
+    account: silveracct
+    container: {container}
+    path_prefix: lake
+    auth_mode: direct_key
+    account_key: ${{KEY}}
+  here: {{type: local, base_path: out}}
+story: {{connection: here, path: stories}}
+pipelines:
+  - pipeline: p
+    nodes:
+      - name: rows
+        transform:
+          steps: ["SELECT range AS v, range % 2 AS k FROM range(${{ROWS}})"]
+      - name: save
+        depends_on: [rows]
+        write: {{connection: lake, path: t, mode: append, partition_by: [k]}}
+      - name: back
+        depends_on: [save]
+        read: {{connection: lake, path: t, options: {{filters: [[k, "=", 1]]}}}}
+        write: {{connection: here, path: odd.csv, format: csv}}
+"""
+
+
+def call(lake: Lake, *argv: object) -> Any:
+    """The command line, as a process of its own; gives the JSON that it prints."""
+    env = {**lake.azure.environment(), "KEY": lake.azure.accounts[ACCOUNT], "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "odibi", *map(str, argv), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert env["KEY"] not in done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_project_file_and_the_command_line(lake: Lake, tmp_path: Path) -> None:
+    file = tmp_path / "odibi.yaml"
+    file.write_text(PROJECT.format(container=lake.container))
+    for rows in (4, 6):
+        call(lake, "run", file, "--set", f"ROWS={rows}")
+    stories = [json.loads(path.read_text()) for path in (tmp_path / "out" / "stories").rglob("story.json")]
+    told = [node["write"] for story in stories for node in story["nodes"] if node["name"] == "save"]
+    facts = [(write["version_before"], write["version_after"], write["rows"], write["files"]) for write in told]
+    assert sorted(facts, key=str) == [(0, 1, 6, 2), (None, 0, 4, 2)]
+    assert len((tmp_path / "out" / "odd.csv").read_text().split()) == 1 + 5
+
+    history = call(lake, "delta", "history", file, "lake", "t", "--set", "ROWS=0")["history"]
+    assert [commit["version"] for commit in history] == [1, 0]
+    assert history[0]["metrics"]["num_output_rows"] == 6
+    assert json.loads(history[0]["user_metadata"])["node"] == "save"
+    restored = call(lake, "delta", "restore", file, "lake", "t", "--version", 0, "--set", "ROWS=0")
+    assert (restored["version_before"], restored["version_after"]) == (1, 2)
+    assert len(lake.rows()) == 4
+    now = ["--retention-hours", 0, "--no-enforce", "--set", "ROWS=0"]
+    assert len(call(lake, "delta", "vacuum", file, "lake", "t", "--dry-run", *now)["files"]) == 2
+    assert call(lake, "delta", "vacuum", file, "lake", "t", *now)["files_deleted"] == 2
+    assert len(lake.files()) == 2
+    assert len(lake.rows()) == 4
+
+
+# -- the same table as on disk -----------------------------------------------------------------------------------------
+
+VALUES = {
+    "a": ("INT", ["1", "-5", "NULL"]), "b": ("VARCHAR", ["'x'", "'ü/ %'", "''", "NULL"]),
+    "c": ("TIMESTAMP", ["'2024-02-29 23:59:59.5'", "NULL"]), "d": ("DECIMAL(9, 2)", ["1.50", "NULL"]),
+}  # fmt: skip
+
+
+@st.composite
+def writes(draw: st.DrawFn) -> tuple[str, str, tuple[str, ...]]:
+    """A SELECT, a mode and partition columns."""
+    names = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=2, max_size=4, unique=True))
+    rows = draw(st.lists(st.tuples(*(st.sampled_from(VALUES[name][1]) for name in names)), max_size=4))
+    types = ", ".join(f"CAST(NULL AS {VALUES[name][0]}) AS {name}" for name in names)
+    parts = [f"SELECT {types} WHERE false"]
+    for row in rows:
+        items = (f"CAST({value} AS {VALUES[name][0]})" for name, value in zip(names, row, strict=True))
+        parts.append(f"SELECT {', '.join(items)}")
+    mode = draw(st.sampled_from(["append", "append", "overwrite", "ignore"]))
+    by = tuple(names[: draw(st.sampled_from([0, 0, 1]))]) if mode == "overwrite" else ()
+    return " UNION ALL ".join(parts), mode, by
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(steps=st.lists(writes(), min_size=1, max_size=4))
+def test_any_sequence_of_writes_gives_the_same_table_as_on_disk(lake: Lake, steps: list[Any], tmp_path: Path) -> None:
+    name = uuid.uuid4().hex
+    places = (lake.connection, LocalConnection(tmp_path, name="lake"))
+    for sql, mode, by in steps:
+        reports = [lake.write(sql, mode, path=name, partition_by=by, connection=place) for place in places]
+        there, here = (
+            (each.rows, each.files, each.partitions, each.version_before, each.version_after, each.schema_changes)
+            for each in reports
+        )
+        assert there == here
+    there, here = (scan(lake.session, Source(place, name, "delta")) for place in places)
+    assert [(c.name, c.type_name) for c in there.columns] == [(c.name, c.type_name) for c in here.columns]
+    assert texts(lake.session, there) == texts(lake.session, here)
+    told = [[commit["operation"] for commit in maintain.history(place.location(name))] for place in places]
+    assert told[0] == told[1]
+
+
+def texts(session: Session, frame: Any) -> list[str]:
+    return sorted(text for (text,) in session.execute(f"SELECT r::VARCHAR FROM ({frame.sql}) AS r", frame))
+
+
+def test_more_partitions_than_are_read_one_by_one(lake: Lake) -> None:
+    sql = "SELECT range AS v, range // 2 AS k, 'x[1]*?' || range % 3 AS t FROM range(600)"
+    lake.write(sql, partition_by=("k", "t"))
+    frame = scan(lake.session, Source(lake.connection, "t", "delta"))
+    assert texts(lake.session, frame) == texts(lake.session, lake.session.frame(sql))
