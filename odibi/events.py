@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from odibi.secrets import clean_repr
+
 Status = Literal["completed", "failed", "skipped", "interrupted"]
 
 
@@ -22,6 +24,7 @@ class ColumnRecord(NamedTuple):
     type: str
 
 
+@clean_repr
 @dataclass
 class StepRecord:
     """One transform step (sql, function or operation); `written` is the file's text, `run` the text that ran."""
@@ -44,6 +47,7 @@ class CheckRecord(NamedTuple):
     examples: Sequence[Mapping[str, Any]] = ()
 
 
+@clean_repr
 @dataclass(frozen=True)
 class ReadRecord:
     """Where a node read; `place` is `connection:path`."""
@@ -82,6 +86,7 @@ class ErrorRecord(NamedTuple):
     traceback: str = ""
 
 
+@clean_repr
 @dataclass
 class NodeRecord:
     """Everything known of one node in one run. `rows` is None where nobody counted: `streamed` says that the rows went
@@ -127,6 +132,7 @@ class NodeInfo(NamedTuple):
     target: str = ""
 
 
+@clean_repr
 @dataclass(frozen=True)
 class RunInfo:
     """Who, where, when and with what: the head of a story."""

@@ -356,7 +356,7 @@ def error_record(error: NodeError) -> ErrorRecord:
 def _check_record(result: CheckResult, on_fail: str) -> CheckRecord:
     status = "passed" if result.passed else ("failed" if on_fail == "fail" else "warned")
     return CheckRecord(
-        result.name, status, result.failing_rows, result.total_rows, result.message, tuple(result.examples)
+        result.name, status, result.failing_rows, result.total_rows, scrub(result.message), tuple(result.examples)
     )
 
 

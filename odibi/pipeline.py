@@ -14,6 +14,7 @@ from odibi.project import Project, load_project
 from odibi.results import RunResult
 from odibi.retry import NO_RETRY, RetryPolicy
 from odibi.run import RunOptions, Stop, run_project
+from odibi.secrets import scrub
 
 
 class Pipeline:
@@ -106,7 +107,7 @@ class Pipeline:
         return recorder_for(self.project, emit)
 
     def __repr__(self) -> str:
-        return f"<Pipeline {self.project.name!r}: {', '.join(self.names) or 'no pipelines'}>"
+        return scrub(f"<Pipeline {self.project.name!r}: {', '.join(self.names) or 'no pipelines'}>")
 
 
 def _retry_policy(project: Project) -> RetryPolicy:

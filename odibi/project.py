@@ -21,7 +21,7 @@ from odibi.resolve.functions import import_modules
 from odibi.resolve.nodes import resolve_pipelines
 from odibi.resolve.report import Report
 from odibi.resolve.scope import Scope
-from odibi.secrets import remember_settings
+from odibi.secrets import clean_repr, remember_settings
 from odibi.transforms import project_transforms
 
 ENGINE_DIALECTS = {"pandas": "duckdb", "spark": "spark"}
@@ -29,6 +29,7 @@ ENGINE_DIALECTS = {"pandas": "duckdb", "spark": "spark"}
 keeps its dialect when it is run by another. Other engines say theirs themselves."""
 
 
+@clean_repr
 @dataclass(frozen=True)
 class Project:
     """A project file after everything in it was checked and resolved.

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from odibi.errors import RunFailed
 from odibi.events import NodeRecord, Status
+from odibi.secrets import clean_repr, scrub
 
 
+@clean_repr
 @dataclass(frozen=True)
 class PipelineResult:
     """How one pipeline went. `duration` is in seconds; `story_path` is None where no story was written."""
@@ -90,9 +92,10 @@ class RunResult(Mapping[str, PipelineResult]):
         rows = [_row(result) for result in self._pipelines.values()]
         head = ("pipeline", "status", "completed", "failed", "skipped", "seconds")
         widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        return "\n".join(
+        lines = (
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
         )
+        return scrub("\n".join(lines))
 
     __repr__ = __str__
 
@@ -104,7 +107,7 @@ class RunResult(Mapping[str, PipelineResult]):
         body = ""
         for result in self._pipelines.values():
             cells = (*_row(result), result.story_path or "")
-            body += "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+            body += "<tr>" + "".join(f"<td>{html.escape(scrub(cell))}</td>" for cell in cells) + "</tr>"
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

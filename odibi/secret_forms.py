@@ -32,6 +32,8 @@ _BASE64 = (
     r"(?:[A-Za-z0-9+/=_-]|%(?:25)*(?:2[bBfF]|3[dD])|\\+(?:/|u00(?:2[bBfF]|3[dD]))"
     r"|&(?:amp;)*#(?:43|47|61|[xX](?:2[bBfF]|3[dD]));)"
 )
+_QUOTES = ("''", "'\"'\"'", "'\\''")
+"""A single quote inside of single quotes: in SQL, and in two ways in shells."""
 _UNITS = re.compile(r"(\\*)([ \t]*\n[ \t\n]*|.|$)", re.DOTALL)
 _SIGNS = re.compile(r"^[^A-Za-z0-9]{1,20}(?=[A-Za-z0-9])")
 _SPECIAL = re.compile(r"[^A-Za-z0-9]")
@@ -54,20 +56,14 @@ def _forms(value: str) -> Iterator[Way]:
             yield from _forms(value[start : start + CHUNK])
         return
     data = value.encode("utf-8", "surrogatepass")
-    yield from _spelled(value.replace("\r\n", "\n").replace("\r", "\n"))
-    if "'" in value:
-        for quoted in ("'\"'\"'", "'\\''", "''"):
-            yield _literal(value.replace("'", quoted))
-    if '"' in value:
-        yield _literal(value.replace('"', '""'))
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    quoted = {value, *(value.replace("'", each) for each in _QUOTES), value.replace('"', '""')}
+    for each in sorted(quoted):
+        yield from _spelled(each)
     for text in (data[:BEGINNING].hex(), data[:BEGINNING].hex().upper()):
         yield text[0], re.escape(text[1:]) + ("[0-9A-Fa-f]*" if len(data) > BEGINNING else "")
     for offset in range(3):
         yield from _in_base64(data, offset)
-
-
-def _literal(text: str) -> Way:
-    return text[0], re.escape(text[1:])
 
 
 def _in_base64(data: bytes, offset: int) -> Iterator[Way]:

@@ -9,7 +9,7 @@ of its nodes, the fetchers of keys and tokens for what they fetched. Then few pl
     story.recorder           the finished files once more (`StorySettings.scrub_document`)
     cli.ui.UI                all that the command line prints, and its live display
     cli.logs                 log records of every library, and warnings, as the command line prints them
-    model.Model              the `repr` of settings
+    model.Model, clean_repr  the `repr` of settings, projects, results and records
     engine…delta.commit      what a commit says of itself
 
 A value is found in every spelling in which it may turn up (`odibi.secret_forms`): as it is, quoted for URLs, in Base64
@@ -27,8 +27,10 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
+
+T = TypeVar("T")
 
 SHORTEST = 4
 """Characters of the shortest value that is taken out of texts."""
@@ -183,6 +185,13 @@ def clean_handled() -> None:
     """`clean` of the error that is being handled now, if there is one; costs nothing where no secret is known."""
     if _known.values:
         clean(sys.exception())
+
+
+def clean_repr(kind: type[T]) -> type[T]:
+    """A class decorator: what `repr` shows of its instances is scrubbed."""
+    shown = kind.__repr__
+    kind.__repr__ = lambda self: scrub(shown(self))  # type: ignore[method-assign]
+    return kind
 
 
 def forget() -> None:

@@ -11,6 +11,7 @@ from odibi.config.project import ProjectConfig
 from odibi.connections import CONNECTIONS, BaseConnection
 from odibi.errors import ConfigError, Problem, closest, suggest
 from odibi.resolve.report import Report
+from odibi.secrets import remember
 
 Connections = dict[str, BaseConnection | None]
 """Connections by name; None for one that is wrong, which was told and makes what uses it no second mistake."""
@@ -112,6 +113,8 @@ def _made(
     try:
         connection = kind.from_settings(name, settings, report.document.base_of(path))
         connection.name = name
+        for secret in connection.secrets():
+            remember(secret)
         if getattr(settings, "validate_", True):
             connection.validate()
     except ConfigError as error:
