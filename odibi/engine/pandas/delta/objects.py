@@ -6,9 +6,7 @@ A request takes as long as the way to the store and back, so each function says 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +127,13 @@ def commit_text(location: Location, version: int) -> str | None:
 
 def commit_texts(location: Location, versions: Sequence[int]) -> list[str | None]:
     """Several commits: one request each, some at a time."""
-    if len(versions) < 2:
-        return [commit_text(location, version) for version in versions]
-    with ThreadPoolExecutor(min(len(versions), COMMITS_AT_ONCE), "odibi-log") as pool:
-        return list(pool.map(partial(commit_text, location), versions))
+    found: dict[int, str | None] = {}
+
+    def read(version: int) -> None:
+        found[version] = commit_text(location, version)
+
+    each(read, versions, COMMITS_AT_ONCE)
+    return [found[version] for version in versions]
 
 
 def upload(location: Location, root: Path, relative: Sequence[str], stopped: Stopped) -> None:
