@@ -1,8 +1,9 @@
-"""Azurite, the storage: where it is, and a process of it that ends with ours."""
+"""Azurite, the storage, and the front of the proxy: where they are, and a process of them that ends with ours."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -10,31 +11,71 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
 
 from odibi.testing.azure.certificates import Certificates
 from odibi.testing.azure.install import SandboxMissingError, azurite_main, find_node
 
 LAUNCHER = Path(__file__).with_name("launcher.js")
 START_SECONDS = 60.0
+KNOWN = "known"
 _LISTENS = re.compile(r"listens on https?://127\.0\.0\.1:(\d+)")
+_FRONT = re.compile(r"^front at (\d+)")
+_TO = "to "
 
 
 class Azurite:
-    """A running Azurite: `port` on 127.0.0.1, `pid`."""
+    """A running Azurite: `port` on 127.0.0.1, `pid`; `front` is the port of the proxy that clients talk to, and
+    `connections` are the hosts that it connected to Azurite, in order."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int, lines: Queue[str]) -> None:
-        self._process, self.port, self._lines = process, port, lines
-        self.pid = process.pid
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._lines: Queue[str] = Queue()
+        self._telling = threading.Lock()
+        self.pid, self.port, self.front = process.pid, 0, 0
+        self.connections: list[str] = []
+        threading.Thread(target=self._listen, daemon=True, name="azurite-output").start()
 
     def set_accounts(self, accounts: Mapping[str, str]) -> None:
         """From now on these are the accounts, and their keys in base64."""
-        if self._process.stdin is None:
-            raise RuntimeError("Azurite was started without a pipe")
-        while not self._lines.empty():
-            self._lines.get_nowait()
-        self._process.stdin.write(f"{accounts_text(accounts)}\n")
-        self._process.stdin.flush()
-        self._lines.get(timeout=START_SECONDS)
+        self.tell(accounts=accounts_text(accounts))
+
+    def tell(self, **message: Any) -> None:
+        """Give the process a message, and wait until it has taken it, and `connections` is up to date."""
+        with self._telling, contextlib.suppress(BrokenPipeError):  # it has ended, with the sandbox
+            if self._process.stdin is None or self._process.poll() is not None:
+                return
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+            while (line := self._lines.get(timeout=START_SECONDS)) and line.strip() != KNOWN:
+                pass
+
+    def _listen(self) -> None:
+        """Take what it says: tunnels are noted, the rest is for those who wait."""
+        with contextlib.suppress(ValueError, OSError):
+            for line in self._process.stdout or ():
+                if line.startswith(_TO):
+                    self.connections.append(line.removeprefix(_TO).strip())
+                else:
+                    self._lines.put(line)
+        self._lines.put("")
+
+    def wait_until_it_listens(self) -> None:
+        """Learn both ports. Raises `RuntimeError` where it ends instead."""
+        said: list[str] = []
+        while not self.port:
+            try:
+                line = self._lines.get(timeout=START_SECONDS)
+            except Empty:
+                line = ""
+            if not line:
+                raise RuntimeError(f"Azurite did not start; it said: {' '.join(said).strip() or 'nothing'}")
+            if found := _FRONT.search(line):
+                self.front = int(found[1])
+                continue
+            said.append(line.strip())
+            if found := _LISTENS.search(line):
+                self.port = int(found[1])
 
 
 def find_azurite() -> tuple[str, Path]:
@@ -46,10 +87,23 @@ def find_azurite() -> tuple[str, Path]:
 
 
 @contextlib.contextmanager
-def running_azurite(accounts: Mapping[str, str], certificates: Certificates, folder: Path) -> Iterator[Azurite]:
-    """Azurite with these accounts, in memory. Raises `SandboxMissingError` where it is not installed."""
+def running_azurite(
+    accounts: Mapping[str, str], certificates: Certificates, folder: Path, port: int = 0
+) -> Iterator[Azurite]:
+    """Azurite with these accounts, in memory, and the front on `port`. Raises `SandboxMissingError` where it is not
+    installed."""
     node, main = find_azurite()
-    command = [node, str(LAUNCHER), str(main), "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence"]
+    command = [
+        node,
+        str(LAUNCHER),
+        str(port),
+        str(main),
+        "--blobHost",
+        "127.0.0.1",
+        "--blobPort",
+        "0",
+        "--inMemoryPersistence",
+    ]
     command += ["--skipApiVersionCheck", "--disableTelemetry", "--silent", "--oauth", "basic"]
     command += ["--cert", str(certificates.certificate), "--key", str(certificates.key)]
     environment = {**os.environ, "AZURITE_ACCOUNTS": accounts_text(accounts)}
@@ -68,9 +122,9 @@ def running_azurite(accounts: Mapping[str, str], certificates: Certificates, fol
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
     try:
-        lines: Queue[str] = Queue()
-        port = _wait_until_it_listens(process, lines)
-        yield Azurite(process, port, lines)
+        azurite = Azurite(process)
+        azurite.wait_until_it_listens()
+        yield azurite
     finally:
         _end(process)
 
@@ -78,29 +132,6 @@ def running_azurite(accounts: Mapping[str, str], certificates: Certificates, fol
 def accounts_text(accounts: Mapping[str, str]) -> str:
     """The value of AZURITE_ACCOUNTS."""
     return ";".join(f"{name}:{key}" for name, key in accounts.items())
-
-
-def _wait_until_it_listens(process: subprocess.Popen[str], lines: Queue[str]) -> int:
-    """The port; later lines go to `lines`."""
-
-    def pump() -> None:
-        with contextlib.suppress(ValueError, OSError):
-            for line in process.stdout or ():
-                lines.put(line)
-        lines.put("")
-
-    threading.Thread(target=pump, daemon=True, name="azurite-output").start()
-    said: list[str] = []
-    while True:
-        try:
-            line = lines.get(timeout=START_SECONDS)
-        except Empty:
-            line = ""
-        if not line:
-            raise RuntimeError(f"Azurite did not start; it said: {' '.join(said).strip() or 'nothing'}")
-        said.append(line.strip())
-        if found := _LISTENS.search(line):
-            return int(found[1])
 
 
 def _end(process: subprocess.Popen[str]) -> None:

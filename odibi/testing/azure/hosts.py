@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 STORAGE, VAULT, IDENTITY, LOGIN = "storage", "vault", "identity", "login"
@@ -60,3 +60,9 @@ def certificate_names() -> Iterator[str]:
     for cloud in CLOUDS:
         yield from (f"*.blob.{cloud.storage}", f"*.dfs.{cloud.storage}", f"*.{cloud.vault}", *cloud.logins)
     yield from ("localhost", "127.0.0.1")
+
+
+def storage_hosts(accounts: Iterable[str]) -> list[str]:
+    """All hosts of storage accounts, in every cloud."""
+    kinds = [(kind, cloud.storage) for cloud in CLOUDS for kind in ("blob", "dfs")]
+    return [f"{account}.{kind}.{suffix}" for account in accounts for kind, suffix in kinds]

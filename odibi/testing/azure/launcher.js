@@ -1,7 +1,9 @@
-// Starts Azurite (argv[2] is its main module, the rest are its arguments) and ends with whoever started it.
-// A line on stdin is a new value of AZURITE_ACCOUNTS; the end of stdin is the end of the parent, on every system.
+// Starts the front (argv[2] is its port) and Azurite (argv[3] is its main module, the rest are its arguments), and ends
+// with whoever started it: the end of stdin is the end of the parent, on every system. A line on stdin is a message, in
+// JSON: `accounts` is a new value of AZURITE_ACCOUNTS, `front` is for the front. Each is answered by a line.
 const fs = require("fs");
 const path = require("path");
+const front = require("./front.js");
 const parent = process.ppid;
 const folder = process.cwd();
 // The parent could not clean up after itself: its certificates go too.
@@ -25,16 +27,23 @@ let text = "";
 process.stdin.on("data", (chunk) => {
   text += chunk;
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n")) {
-    process.env.AZURITE_ACCOUNTS = text.slice(0, at);
+    const message = JSON.parse(text.slice(0, at));
     text = text.slice(at + 1);
-    refresh.forEach((work) => work());
-    console.log("accounts are known");
+    if (message.accounts !== undefined) {
+      process.env.AZURITE_ACCOUNTS = message.accounts;
+      refresh.forEach((work) => work());
+    }
+    if (message.front) front.tell(message.front);
+    console.log("known");
   }
 });
 process.stdin.on("end", end);
 process.stdin.on("error", end);
 // A process that inherited the other end of stdin keeps it open; a parent that is gone shows here as well.
 every(() => process.ppid !== parent && end(), 1000).unref();
-const main = process.argv[2];
-process.argv.splice(1, 2, main);
-require(main);
+const [port, main] = process.argv.slice(2, 4);
+process.argv.splice(1, 3, main);
+front.listen(Number(port), (bound) => {
+  console.log(`front at ${bound}`);
+  require(main);
+});

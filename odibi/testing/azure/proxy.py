@@ -1,8 +1,8 @@
 """The proxy on loopback that leads production host names to the sandbox, and lets nothing else out.
 
-Storage is passed through as bytes while nothing is wrong with it. Where a fault is meant for a host, the connection
-ends here instead: requests are read, and answered or forwarded one by one. Vaults and identity are always answered
-here.
+Clients talk to its front (`front.js`), which passes storage through as bytes while nothing is wrong with it. All else
+comes here: where a fault is meant for a storage host, the connection ends here, requests are read, and answered or
+forwarded one by one. Vaults and identity are always answered here.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
 from odibi.testing.azure.answers import respond
+from odibi.testing.azure.azurite import Azurite
 from odibi.testing.azure.certificates import Certificates
 from odibi.testing.azure.faults import CONNECTING, Fault
-from odibi.testing.azure.hosts import CLOUDS, IDENTITY, METADATA_ADDRESS, STORAGE, Place, place_of
+from odibi.testing.azure.hosts import CLOUDS, IDENTITY, METADATA_ADDRESS, Place, place_of, storage_hosts
 from odibi.testing.azure.identity import TENANT, IdentityState
 from odibi.testing.azure.state import State
 from odibi.testing.azure.wire import (
@@ -34,7 +35,6 @@ from odibi.testing.azure.wire import (
 
 T = TypeVar("T")
 BACKLOG = 512
-BUFFER = 1 << 20
 HERE = Place(IDENTITY, IDENTITY, METADATA_ADDRESS, CLOUDS[0])
 SHARED_ACCESS_KEYS = frozenset(("sv", "ss", "srt", "sr", "sp", "st", "se", "sip", "spr", "sig", "si", "sdd", "ses"))
 """What a shared access signature puts into a query."""
@@ -47,23 +47,29 @@ _ENDS = (ConnectionDone, OSError, asyncio.IncompleteReadError, asyncio.LimitOver
 class Proxy:
     """The proxy's event loop, in a thread of its own."""
 
-    def __init__(self, state: State, storage_port: int, certificates: Certificates) -> None:
-        self.state, self.storage_port = state, storage_port
+    def __init__(self, state: State, azurite: Azurite, certificates: Certificates) -> None:
+        self.state, self._azurite, self.storage_port = state, azurite, azurite.port
         self._server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._server_tls.load_cert_chain(certificates.certificate, certificates.key)
         self._client_tls = ssl.create_default_context(cafile=str(certificates.authority))
-        self._open: dict[asyncio.Transport, tuple[Place, bool]] = {}
+        self._open: dict[asyncio.Transport, Place] = {}
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
+        self._behind = 0
+
+    @property
+    def port(self) -> int:
+        """The port that clients talk to."""
+        return self._azurite.front
 
     @contextlib.contextmanager
-    def running(self, port: int = 0) -> Iterator[Proxy]:
+    def running(self) -> Iterator[Proxy]:
         """Listen on 127.0.0.1 until the end of the block."""
         thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="azure-sandbox")
         thread.start()
-        server = self._do(asyncio.start_server(self._accept, "127.0.0.1", port, limit=MAX_HEAD, backlog=BACKLOG))
-        self.port = server.sockets[0].getsockname()[1]
+        server = self._do(asyncio.start_server(self._accept, "127.0.0.1", 0, limit=MAX_HEAD, backlog=BACKLOG))
+        self._behind = server.sockets[0].getsockname()[1]
+        self.tell_front()
         try:
             yield self
         finally:
@@ -78,17 +84,26 @@ class Proxy:
         """Switch a fault on; connections that would get around it are closed."""
         fault.remove = lambda: self.discard(fault)
         self.state.faults.add(fault)
+        self.tell_front()
         self._do(self._close_for(fault))
 
     def discard(self, fault: Fault) -> None:
         """Switch a fault off; those who hang on it are let go."""
         self.state.faults.discard(fault)
+        self.tell_front()
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(fault.removed.set)
 
     def close_connections(self) -> None:
         """Close every connection, as a restart of the services would."""
+        self.tell_front(cut=True)
         self._do(self._close_for(None))
+
+    def tell_front(self, cut: bool = False) -> None:
+        """Tell the front which hosts it passes through; tunnels to others are cut, and with `cut` all of them."""
+        places = [place for host in storage_hosts(self.state.accounts) if (place := place_of(host)) is not None]
+        hosts = [place.host for place in places if not self._looked_into(place)]
+        self._azurite.tell(front={"storage": self.storage_port, "behind": self._behind, "hosts": hosts, "cut": cut})
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
@@ -100,8 +115,8 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _close_for(self, fault: Fault | None) -> None:
-        for transport, (place, passes) in list(self._open.items()):
-            if fault is None or (fault.concerns(place) and (passes or fault.kind in CONNECTING)):
+        for transport, place in list(self._open.items()):
+            if fault is None or (fault.concerns(place) and fault.kind in CONNECTING):
                 transport.abort()
         await asyncio.sleep(0)
         await asyncio.sleep(0)  # a transport closes its socket in the loop's next turn
@@ -137,10 +152,7 @@ class Proxy:
             await _say(writer, 403, _REFUSED_TEXT)
             return
         self.state.connections.append(host)
-        if place.service == STORAGE and not self._looked_into(place):
-            await self._pass_through(place, transport)
-            return
-        self._open[transport] = (place, False)
+        self._open[transport] = place
         transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         reader = asyncio.StreamReader(MAX_HEAD)
         protocol = asyncio.StreamReaderProtocol(reader)
@@ -171,24 +183,6 @@ class Proxy:
         """Whether the requests to a storage account must be read."""
         return self.state.faults.concern(place) or place.name in self.state.shared_access
 
-    async def _pass_through(self, place: Place, client: asyncio.Transport) -> None:
-        """Bytes to the storage and back, as fast as they come."""
-        done = self._loop.create_future()
-        there, back = _Pipe(done), _Pipe(done)
-        client.pause_reading()
-        storage, _ = await self._loop.create_connection(lambda: back, "127.0.0.1", self.storage_port)
-        there.connection_made(client)
-        there.other, back.other = storage, client
-        self._open[client] = (place, True)
-        try:
-            client.set_protocol(there)
-            client.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            client.resume_reading()
-            await done
-        finally:
-            storage.close()
-            client.close()
-
     # -- requests ------------------------------------------------------------------------------------------------------
 
     async def _plain(self, request: Request, transport: asyncio.Transport) -> None:
@@ -199,7 +193,7 @@ class Proxy:
             self.state.refused.append(str(asked.hostname))
             await _say(request.writer, 403, _REFUSED_TEXT)
             return
-        self._open[transport] = (HERE, False)
+        self._open[transport] = HERE
         fault = self.state.faults.at_connection(HERE)
         if fault is not None:
             if fault.kind == "unreachable":
@@ -224,40 +218,6 @@ class Proxy:
                     return
         finally:
             gateway.close()
-
-
-class _Pipe(asyncio.Protocol):
-    """One end of a pass-through: what arrives goes to the other."""
-
-    def __init__(self, done: asyncio.Future[None]) -> None:
-        self.other: asyncio.Transport | None = None
-        self._done = done
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Fewer and larger pieces."""
-        cast("asyncio.Transport", transport).set_write_buffer_limits(BUFFER)
-
-    def data_received(self, data: bytes) -> None:
-        """To the other end."""
-        if self.other is not None:
-            self.other.write(data)
-
-    def pause_writing(self) -> None:
-        """This end is slow: the other one waits."""
-        if self.other is not None and not self.other.is_closing():
-            self.other.pause_reading()
-
-    def resume_writing(self) -> None:
-        """On with it."""
-        if self.other is not None and not self.other.is_closing():
-            self.other.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Both ends end together."""
-        if self.other is not None:
-            self.other.close()
-        if not self._done.done():
-            self._done.set_result(None)
 
 
 class _Gateway:

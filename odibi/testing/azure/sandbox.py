@@ -99,6 +99,7 @@ class Sandbox:
         made = checked_key(name, key) if key is not None else account_key(name)
         self._state.accounts[name] = made
         self._azurite.set_accounts(self._state.accounts)
+        self._proxy.tell_front()
         return made
 
     def make_container(self, account: str, container: str) -> None:
@@ -234,6 +235,7 @@ class Sandbox:
     @property
     def connections(self) -> Names:
         """The hosts that were connected to, in order."""
+        self._azurite.tell()
         return self._state.connections
 
     def reset(self) -> None:
@@ -286,8 +288,9 @@ def azure_sandbox(
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="odibi-sandbox-")))
         certificates = make_certificates(folder, certificate_names())
-        azurite = stack.enter_context(running_azurite(state.accounts, certificates, folder))
-        proxy = stack.enter_context(Proxy(state, azurite.port, certificates).running(port))
+        azurite = stack.enter_context(running_azurite(state.accounts, certificates, folder, port))
+        state.connections = azurite.connections
+        proxy = stack.enter_context(Proxy(state, azurite, certificates).running())
         sandbox = Sandbox(state, proxy, azurite, certificates)
         fill(sandbox, content)
         yield sandbox
