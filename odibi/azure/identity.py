@@ -8,6 +8,7 @@ in `odibi.azure.logins`.
 from __future__ import annotations
 
 import base64
+import contextlib
 import inspect
 import json
 import os
@@ -235,9 +236,8 @@ class SharedCredential:
         if old is not None and usable and time.monotonic() < self._pauses.get(ask, 0.0):
             return old
         doing(ASKING)
-        key = (self.generation, ask)
         try:
-            return outcome(self._flights.join(key, lambda: self._fresh(ask) or self._request(ask), "token"), PATIENCE)
+            return self._of_the_tenant(ask) or self._asked_for(ask)
         except OutOfTime:
             if old is None or not usable:
                 raise KeyFetchTimeout(_late(self.identity, PATIENCE)) from None
@@ -246,6 +246,20 @@ class SharedCredential:
                 raise
         self._pauses[ask] = time.monotonic() + PAUSE
         return old
+
+    def _of_the_tenant(self, ask: _Ask) -> _Held | None:
+        """Where a tenant is named: the token without that, if it is of this tenant. A vault names its tenant, which
+        nearly always is ours, to some of those who ask at once; all of them get one token."""
+        if not ask.tenant_id or ask.claims:
+            return None
+        with contextlib.suppress(KeyFetchError):
+            self._asked_for(_Ask(ask.scopes, None, ask.enable_cae))
+        return self._fresh(ask)
+
+    def _asked_for(self, ask: _Ask) -> _Held:
+        """The token, asked for by one of all who want it now. Raises `OutOfTime`."""
+        work = self._flights.join((self.generation, ask), lambda: self._fresh(ask) or self._request(ask), "token")
+        return outcome(work, PATIENCE)
 
     def _fresh(self, ask: _Ask) -> _Held | None:
         """The kept token that answers; also one of the same tenant that was asked for without naming it."""
