@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
 MAX_OUTCOME = 300
 
 
@@ -79,24 +76,3 @@ def in_short(text: str) -> str:
     told = " ".join([each for each in sentences if "https://" not in each] or sentences)
     told = re.sub(r"^\w+ (?:authentication )?unavailable[.,]\s*(?=\S)", "", told)
     return told.rstrip(". ") if len(told) <= MAX_OUTCOME else told[: MAX_OUTCOME - 1].rstrip() + "…"
-
-
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """What `call` gives or raises. Raises `TimeoutError` after `seconds`; its thread, a daemon, is then left behind."""
-    done: list[T] = []
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            done.append(call())
-        except BaseException as error:  # noqa: BLE001 - raised below, in the thread that waits
-            failed.append(error)
-
-    thread = threading.Thread(target=work, daemon=True, name="odibi-doctor")
-    thread.start()
-    thread.join(seconds)
-    if failed:
-        raise failed[0]
-    if not done:
-        raise TimeoutError(f"no answer in {seconds:.0f} s")
-    return done[0]

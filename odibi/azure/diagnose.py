@@ -38,8 +38,13 @@ ODD_SKEW = 60.0
 SLOW = 0.5
 PAGE = 10
 SOON = timedelta(days=14)
-DEFAULT_SERVICE_CREDENTIAL = "DATABRICKS_DEFAULT_SERVICE_CREDENTIAL_NAME"
 MANAGED = "ManagedIdentityCredential"
+LATER = (
+    "SharedTokenCacheCredential", "VisualStudioCodeCredential", "AzureCliCredential", "AzurePowerShellCredential",
+    "AzureDeveloperCliCredential", "BrokerCredential",
+)  # fmt: skip
+"""Credentials of the chain that are asked after the managed identity."""
+HANGS = "set AZURE_TOKEN_CREDENTIALS to the name of the credential that you use: the others are then left out"
 NO_WAY = "is there a way out of this network, or a proxy to go through?"
 CERTIFICATES = "REQUESTS_CA_BUNDLE and SSL_CERT_FILE"
 
@@ -260,7 +265,7 @@ def _identity(case: Case) -> Iterator[Diagnosis]:
 
 def _token(identity: Identity, scope: str, attempts: list[Attempt]) -> Any:
     """A token of a credential that nobody shares; `attempts` takes down who was asked for it."""
-    from odibi.azure.identity import new_credential
+    from odibi.azure.logins import DEFAULT_SERVICE_CREDENTIAL, new_credential
 
     service = identity.service_credential or os.environ.get(DEFAULT_SERVICE_CREDENTIAL)
     made = new_credential(identity)
@@ -269,23 +274,27 @@ def _token(identity: Identity, scope: str, attempts: list[Attempt]) -> Any:
     if not is_chain(made):
         return Observed(made, attempts, f"service credential {service!r} of Unity Catalog").get_token(scope)
     if service:
-        attempts.append(Attempt(f"service credential {service!r}", "not used: there is no dbutils that offers it", 0.0))
+        attempts.append(Attempt(f"service credential {service!r}", "not used: no dbutils offers it here", 0.0))
     chain = observed(made, attempts)
-    if MANAGED not in names_of(chain) and not os.environ.get("AZURE_TOKEN_CREDENTIALS"):
-        attempts.append(Attempt(MANAGED, "left out: no identity endpoint answers here", 0.0))
-    return chain.get_token(scope)
+    left_out = MANAGED not in names_of(chain) and not os.environ.get("AZURE_TOKEN_CREDENTIALS")
+    try:
+        return chain.get_token(scope)
+    finally:
+        if left_out:
+            place = sum(attempt.credential not in LATER for attempt in attempts)
+            attempts.insert(place, Attempt(MANAGED, "left out: no identity endpoint answers here", 0.0))
 
 
 def _no_token(error: Exception, identity: Identity, attempts: list[Attempt], case: Case) -> Diagnosis:
-    from odibi.azure.identity import no_token
+    from odibi.azure.logins import no_token
 
     facts = {"credential": None, **_tried(attempts)}
+    refusal = error if isinstance(error, OdibiError) else no_token(error, identity)
     if isinstance(error, TimeoutError):
         waiting = attempts[-1].credential if attempts else "the credential"
-        hint = _hint_of(str(no_token(error, identity)))
         text = [f"no token within {case.timeout:.0f} s: {waiting} does not answer", *map(_told, attempts[:-1])]
+        hint = HANGS if identity.kind == "default" else _hint_of(str(refusal))
         return Diagnosis("identity", "red", "\n".join(text), hint, facts)
-    refusal = error if isinstance(error, OdibiError) else no_token(error, identity)
     if len(attempts) < 2:
         return Diagnosis("identity", "red", *_split(str(refusal)), facts)
     text = ["no credential gave a token; they were asked in this order:", *map(_told, attempts)]
@@ -323,7 +332,7 @@ def _secret(case: Case) -> Iterator[Diagnosis]:
     need = case.connection.needs()
     if not isinstance(need, Secret):
         return
-    found = read(need, case.timeout)
+    found = within(case.timeout + 1, lambda: read(need, case.timeout), "doctor")
     case.connection.receive(found.value)
     expires = found.properties.expires_on
     facts = {"vault": need.vault_name, "secret": need.name, "enabled": True, "expires": expires and expires.isoformat()}

@@ -198,6 +198,38 @@ def test_no_credential_at_all(azure: Sandbox, azure_container: str, monkeypatch:
     assert steps["identity"].facts["credential"] is None
 
 
+def test_a_machine_without_an_identity_endpoint(
+    azure: Sandbox, azure_container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("PATH", "")
+    step = found(lake(azure_container, auth_mode="default"))["identity"]
+    names = [each["credential"] for each in step.facts["tried"]]
+    assert "ManagedIdentityCredential: left out: no identity endpoint answers here" in step.text
+    assert names.index("EnvironmentCredential") < names.index("ManagedIdentityCredential")
+    assert names.index("ManagedIdentityCredential") < names.index("AzureCliCredential")
+
+
+def test_a_service_credential_that_nobody_offers(
+    azure: Sandbox, azure_container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABRICKS_DEFAULT_SERVICE_CREDENTIAL_NAME", "kv-reader")
+    step = found(lake(azure_container, auth_mode="default"))["identity"]
+    assert step.status == "ok"
+    assert "service credential 'kv-reader': not used" in step.text
+
+
+def test_a_service_credential_of_databricks(
+    azure: Sandbox, azure_container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from azure.identity import ManagedIdentityCredential
+
+    monkeypatch.setattr("odibi.azure.logins.service_credentials", lambda: lambda name: ManagedIdentityCredential())
+    step = found(lake(azure_container, auth_mode="default", service_credential="kv-reader"))["identity"]
+    assert step.facts["credential"] == "service credential 'kv-reader' of Unity Catalog"
+    assert step.text.endswith("service credential 'kv-reader' of Unity Catalog gave the token")
+
+
 def test_a_wrong_client_secret(azure: Sandbox, azure_container: str) -> None:
     principal = azure.principal
     settings = {"tenant_id": principal.tenant_id, "client_id": principal.client_id, "client_secret": "streng~geheim"}
@@ -241,6 +273,12 @@ def test_a_secret_that_works(azure: Sandbox, azure_container: str) -> None:
     assert steps["secret"].facts["secret"] == "bronze-key"
     assert steps["secret"].facts["expires"].startswith(f"{datetime.fromtimestamp(soon, UTC):%Y-%m-%d}")
     assert "expires" in steps["secret"].hint
+
+
+def test_a_secret_that_has_expired_is_told_and_used(azure: Sandbox, azure_container: str) -> None:
+    steps = found(vault_lake(azure, azure_container, expires=time.time() - 86400))
+    assert set(statuses(steps).values()) == {"ok"}
+    assert "it has expired" in steps["secret"].hint
 
 
 def test_no_word_of_a_secret(azure: Sandbox, azure_container: str, key: str) -> None:
