@@ -42,6 +42,12 @@ DEFAULT_SERVICE_CREDENTIAL = "DATABRICKS_DEFAULT_SERVICE_CREDENTIAL_NAME"
 SAID = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE")
 """Variables by which a service of Azure says that there is an identity; then nothing is tried out."""
 
+_TALKATIVE = (
+    "azure.identity._credentials.chained", "azure.identity._internal.decorators",
+    "azure.identity._internal.get_token_mixin", "azure.identity._internal.msal_managed_identity_client",
+    "azure.core.pipeline.transport._requests_basic",
+)  # fmt: skip
+"""Loggers of the SDK that say what our error says."""
 _importing = threading.Lock()
 _answers: dict[str, bool] = {}
 
@@ -52,7 +58,7 @@ def sdk() -> Any:
     try:
         with _importing:
             import azure.identity as module
-        for name in ("azure.identity._credentials.chained", "azure.core.pipeline.transport._requests_basic"):
+        for name in _TALKATIVE:
             logging.getLogger(name).addFilter(_not_ours)
     except ImportError as error:
         raise MissingExtraError("azure-identity", "azure", "a login to Azure") from error

@@ -48,6 +48,8 @@ def problem(error: BaseException, asked: Asked) -> KeyFetchError:
     if status is None:
         return _no_answer(error, asked)
     code, said = _said(error)
+    if status < 400:
+        return PassingKeyFetchError(f"Vault {asked.vault!r} sent half of an answer ({in_short(said)}); try again")
     if not code and status in (403, 502, 503, 504):
         return PassingKeyFetchError(
             f"Something between here and vault {asked.vault!r} answers {status} in its place; check HTTPS_PROXY and "

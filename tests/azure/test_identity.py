@@ -427,7 +427,9 @@ def test_an_identity_that_was_assigned(azure: Sandbox) -> None:
     assert (
         claims_of(fetch_token(Identity("managed_identity", client_id="my-client-id"), SCOPE)).app_id == "my-client-id"
     )
-    with pytest.raises(KeyFetchError, match=r"no login as managed identity other: .*Identity not found"):
+    with pytest.raises(
+        KeyFetchError, match=r"no login as managed identity other: .*(Identity not found|invalid_request)"
+    ):
         fetch_token(Identity("managed_identity", client_id="other"), SCOPE)
 
 
@@ -500,8 +502,9 @@ def test_who_was_tried_in_which_order_and_why_each_failed(nowhere: Path, capfd: 
     first, *tried, last = told(caught)
     assert first == "no credential could log in to Azure; tried in this order:"
     names = [line.split(":")[0] for line in tried]
-    assert names[:3] == ["EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential"]
-    assert "AzureCliCredential" in names
+    others = [name for name in names if name != "WorkloadIdentityCredential"]  # older versions do not name it
+    assert others[:2] == ["EnvironmentCredential", "ManagedIdentityCredential"]
+    assert "AzureCliCredential" in others
     assert "ManagedIdentityCredential: nothing answers at http://127.0.0.1:9" in tried
     assert "EnvironmentCredential: Environment variables are not fully configured" in tried
     assert "AzureCliCredential: Azure CLI not found on path" in tried

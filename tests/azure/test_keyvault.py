@@ -197,7 +197,7 @@ def test_in_its_time_there_is_no_warning(vault: Sandbox) -> None:
     now = int(time.time())
     vault.set_secret(VAULT, "bronze-key", VALUE, expires=now + 86400, not_before=now - 86400)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         assert read(SECRET).value == VALUE
 
 
