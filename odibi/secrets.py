@@ -22,13 +22,11 @@ happens and not the value, since the gaps would tell it.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 T = TypeVar("T")
 
@@ -148,7 +146,7 @@ def scrub_document(text: str) -> str:
     """As `scrub`, of a JSON, HTML or other document whose values were scrubbed before it was written out. A secret that
     could be a word or a sign of its structure (`failed`, `": "`) is left alone now, so that the document stays whole.
     """
-    return _scrub(text, True)
+    return _scrub(text, True) if _known.values else text
 
 
 def scrub_data(value: Any) -> Any:
@@ -252,6 +250,8 @@ def _with_parts(value: str) -> Iterator[str]:
     yield bare
     yield bare.removeprefix("?")
     for match in _PARTS.finditer(bare):
+        from urllib.parse import unquote
+
         part = next(group for group in match.groups() if group)
         yield part.strip()
         yield unquote(part.strip())
@@ -264,6 +264,8 @@ def _with_parts(value: str) -> Iterator[str]:
 
 
 def _inside_json(text: str) -> Iterator[str]:
+    import json
+
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

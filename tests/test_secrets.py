@@ -182,6 +182,8 @@ def test_space_around_a_secret_does_not_hide_it() -> None:
 def test_credentials_are_known_by_their_shape(told: str, clean: str) -> None:
     assert scrub(told) == clean
     assert scrub(clean) == clean
+    assert scrub_data({"a": [told]}) == {"a": [clean]}
+    remember("another secret")
     assert scrub_document(told) == clean
 
 
