@@ -12,14 +12,14 @@ from typing import IO, Any, cast
 
 from odibi.azure.storage import explained, object_store, place_of
 from odibi.azure.storage_problems import is_unexplained
-from odibi.azure.transfer import Blob, Ranges, download, upload
+from odibi.azure.transfer import PART, Blob, Ranges, download, upload
 from odibi.files.base import Entry, Kind, is_hidden
 from odibi.files.urls import UrlFiles
 from odibi.location import Location
 from odibi.parallel import Stopped, never
 
-READ_AHEAD = 256 << 10
-"""Bytes that a file which is read piece by piece fetches at once."""
+READ_AHEAD = 64 << 10
+"""Bytes that a file which is read piece by piece fetches at first; twice as many each time that it goes on."""
 FOLDER_MARK = "hdi_isfolder"
 """Metadata of the empty blobs that stand for folders."""
 
@@ -87,7 +87,7 @@ class AzureFiles(UrlFiles):
 
     def open_read(self, path: str) -> IO[bytes]:
         """Open a file to read bytes. Raises `FileNotFoundError`."""
-        return io.BufferedReader(_Reader(self.blob(path)), READ_AHEAD)
+        return io.BufferedReader(_Reader(self.blob(path)))
 
     def open_write(self, path: str) -> IO[bytes]:
         """Open a file to write bytes, over what is there once it is closed; after an error nothing is written."""
@@ -214,6 +214,7 @@ class _Reader(io.RawIOBase):
     def __init__(self, blob: Blob) -> None:
         super().__init__()
         self._blob, self._at = blob, 0
+        self._start, self._held, self._step = 0, b"", READ_AHEAD // 2
 
     def readable(self) -> bool:
         return True
@@ -229,13 +230,22 @@ class _Reader(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        end = min(self._at + len(buffer), self._blob.size)
-        if end <= self._at:
+        if self._at >= self._blob.size:
             return 0
-        content = self._blob.read(self._at, end)
+        content = self._content(len(buffer))
         buffer[: len(content)] = content
         self._at += len(content)
         return len(content)
+
+    def _content(self, length: int) -> memoryview:
+        """Some bytes from the place on, at most so many."""
+        start = self._at - self._start
+        if not 0 <= start < len(self._held):
+            goes_on = start == len(self._held)
+            self._step = min(2 * self._step, PART) if goes_on else READ_AHEAD
+            end = min(self._at + max(length, self._step), self._blob.size)
+            self._start, self._held, start = self._at, self._blob.read(self._at, end), 0
+        return memoryview(self._held)[start : start + length]
 
 
 class _Writer(io.FileIO):

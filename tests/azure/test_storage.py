@@ -20,10 +20,11 @@ import pytest
 from odibi.azure.access import access_of, place_of
 from odibi.azure.storage import delta_options, drop_stores, explain, object_store
 from odibi.azure.transfer import PART, Blob, Ranges, upload
+from odibi.checks import NullCheck
 from odibi.connections import AzureADLS, BaseConnection
 from odibi.engine import PandasEngine
-from odibi.engine.base import NO_CHECKS, Query, Source, Target
-from odibi.errors import AccessError, DataError, DataNotFoundError, KeyFetchError, OdibiError
+from odibi.engine.base import NO_CHECKS, Checks, Query, Source, Target
+from odibi.errors import AccessError, CheckFailed, DataError, DataNotFoundError, KeyFetchError, OdibiError
 from odibi.files import expand, files_for, staged
 from odibi.location import Location
 from odibi.retry import is_transient
@@ -351,6 +352,67 @@ def test_an_upload_that_is_cut_off_leaves_the_old_file(
     assert list(azure.list(ACCOUNT, azure_container)) == ["a.bin"]
 
 
+def test_a_killed_writer_leaves_the_old_file(
+    azure: Sandbox, lake: BaseConnection, azure_container: str, tmp_path: Path
+) -> None:
+    """Killed while its parts are under way: nothing of them is ever seen."""
+    import subprocess
+
+    azure.put(ACCOUNT, azure_container, "a.bin", b"old")
+    local = tmp_path / "new"
+    local.write_bytes(bytes(6 * PART))
+    code = (
+        "from pathlib import Path; from odibi.connections import AzureADLS; from odibi.azure.transfer import upload; "
+        f"lake = AzureADLS({ACCOUNT!r}, {azure_container!r}, auth_mode='direct_key', "
+        f"account_key={azure.accounts[ACCOUNT]!r}); upload(Path({str(local)!r}), lake.location('a.bin'))"
+    )
+    with azure.fault("latency", host=HOST, method="PUT", seconds=1.0) as blocks:
+        writer = subprocess.Popen([sys.executable, "-c", code])
+        deadline = time.monotonic() + 60
+        while blocks.hits < 6 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with azure.fault("hang", host=HOST, method="PUT") as commit:  # the blocks pass, what makes them a file does not
+            while not commit.hits and time.monotonic() < deadline:
+                time.sleep(0.05)
+            writer.kill()
+            writer.wait()
+    assert azure.get(ACCOUNT, azure_container, "a.bin") == b"old"
+    assert list(azure.list(ACCOUNT, azure_container)) == ["a.bin"]
+
+
+def test_a_failed_check_uploads_nothing(
+    azure: Sandbox, lake: BaseConnection, azure_container: str, engine: PandasEngine
+) -> None:
+    azure.put(ACCOUNT, azure_container, "t.csv", b"id\n1\n")
+    frame = engine.query(Query("SELECT NULL::INT AS id", "duckdb"), {})[0]
+    no_nulls = NullCheck("no_nulls: id", "id IS NULL", ("id",))
+    with pytest.raises(CheckFailed):
+        engine.save(frame, Target(lake, "t.csv", "csv", "overwrite"), Checks((no_nulls,)))
+    assert azure.get(ACCOUNT, azure_container, "t.csv") == b"id\n1\n"
+
+
+def test_a_file_is_read_piece_by_piece_in_few_requests(
+    azure: Sandbox, lake: BaseConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = random.Random(6).randbytes(3 * PART)
+    write(lake, "a.bin", content)
+    location = lake.location("a.bin")
+    asked: list[int] = []
+    whole = Blob.read
+    monkeypatch.setattr(Blob, "read", lambda self, a, b: asked.append(b - a) or whole(self, a, b))
+    with files_for(location).open_read(location.uri) as file:
+        assert file.read(10) == content[:10]
+        file.seek(-5, os.SEEK_END)
+        assert file.read() == content[-5:]
+        file.seek(0)
+        pieces = []
+        while piece := file.read(100_000):
+            pieces.append(piece)
+    assert b"".join(pieces) == content
+    assert len(asked) < 20
+    assert asked[0] <= 64 << 10
+
+
 def test_a_large_file_comes_back_as_it_was_written(azure: Sandbox, lake: BaseConnection, tmp_path: Path) -> None:
     content = random.Random(2).randbytes(3 * PART + 77)
     write(lake, "big.bin", content)
@@ -621,9 +683,7 @@ def test_obstore_is_imported_only_for_what_is_remote(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_ten_thousand_names_are_listed_in_few_requests(
-    azure: Sandbox, azure_container: str, lake: BaseConnection
-) -> None:
+def test_many_names_are_listed_in_few_requests(azure: Sandbox, azure_container: str, lake: BaseConnection) -> None:
     location = lake.location("many")
     store = object_store(location)
     names = [f"many/{number:05}.csv" for number in range(300)]

@@ -19,6 +19,7 @@ from odibi.engine.base import Target
 from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.files import files_for, staged
+from odibi.files.urls import UrlFiles
 
 GZIP, ZSTD, ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 HEAD = 4096
@@ -53,12 +54,19 @@ def put_behind(session: Session, new: DuckFrame, target: Target, location: Locat
         beside = Path(path).parent.parent / "rows" / Path(path).name
         beside.parent.mkdir()
         rows: int = FORMATS[target.format].write(session, new, bare, str(beside))
-        with Path(path).open("wb") as whole:
-            with files_for(location).open_read(location.uri) as old:
-                shutil.copyfileobj(old, whole)
-            with beside.open("rb") as more:
-                shutil.copyfileobj(more, whole)
+        _copy(session, location, path)
+        with Path(path).open("ab") as whole, beside.open("rb") as more:
+            shutil.copyfileobj(more, whole)
     return rows
+
+
+def _copy(session: Session, location: Location, local: str) -> None:
+    """Copy the file that is there to a local path."""
+    files = files_for(location)
+    if isinstance(files, UrlFiles):
+        files.download(location.uri, local, lambda: session.interrupted)
+    else:
+        shutil.copyfile(location.uri, local)
 
 
 def _ends(location: Location) -> tuple[bytes, bytes]:
