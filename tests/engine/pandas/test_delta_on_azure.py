@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -232,6 +233,36 @@ def test_a_failed_check_uploads_nothing(lake: Lake) -> None:
     assert {request.method for request in lake.azure.requests} == {"GET"}
 
 
+def test_an_interrupt_does_not_wait_for_an_upload(lake: Lake) -> None:
+    lake.write("SELECT 1 AS v, 'x' AS w")
+    timer = threading.Timer(2, lake.session.interrupt)
+    timer.start()
+    began = time.monotonic()
+    with lake.azure.fault("hang", path=r"part-.*\.parquet", method="PUT"), pytest.raises(KeyboardInterrupt):
+        lake.write("SELECT range AS v, md5(range::VARCHAR) AS w FROM range(300000)")
+    assert time.monotonic() - began < 20
+    assert len(lake.log()) == 1
+
+
+def test_a_token_that_grew_old_during_the_write_is_renewed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    from odibi.engine.pandas.delta import table
+
+    lake.connection = lake.connected(auth_mode="managed_identity", account_key=None)
+    lake.write("SELECT 1 AS v")
+    monkeypatch.setattr(table, "TOKEN_SECONDS", -1)
+    opened: list[int | None] = []
+    original = table._opened
+
+    def opening(location: Any, version: int | None = None) -> Any:
+        opened.append(version)
+        return original(location, version)
+
+    monkeypatch.setattr(table, "_opened", opening)
+    assert lake.write("SELECT 2 AS v").version_after == 1
+    assert opened == [None, 0], "once to plan, once at the same version to commit"
+    assert lake.rows() == [(1,), (2,)]
+
+
 # -- writers that die --------------------------------------------------------------------------------------------------
 
 
@@ -418,9 +449,11 @@ def test_requests_are_no_more_than_those_of_the_bare_library(lake: Lake) -> None
     ours = requests(lake, lambda: lake.write("SELECT 2::BIGINT AS v", path="ours"))
     theirs = requests(lake, lambda: write_deltalake(place.uri, table, mode="append", storage_options=options))
     assert len(ours) <= len(theirs), (ours, theirs)
+    print(f"append: {len(ours)} requests, delta-rs {len(theirs)}")
     ours = requests(lake, lambda: lake.rows("ours"))
     theirs = requests(lake, lambda: DeltaTable(place.uri, storage_options=options).to_pyarrow_table())
     assert len(ours) <= len(theirs), (ours, theirs)
+    print(f"read: {len(ours)} requests, delta-rs {len(theirs)}")
 
 
 def test_the_report_says_what_the_commit_did(lake: Lake) -> None:
