@@ -131,13 +131,14 @@ def test_applied_gives_the_environment_back(azure, monkeypatch):
 
 def test_all_that_users_use_works_with_production_options(azure, azure_container):
     import pandas as pd
+    import pyarrow as pa
     from deltalake import DeltaTable, write_deltalake
 
     for account, key in azure.accounts.items():
         options = {"account_name": account, "account_key": key}
         url = f"abfss://{azure_container}@{account}.dfs.core.windows.net"
         for number in range(3):
-            write_deltalake(f"{url}/table", pd.DataFrame({"n": [number]}), mode="append", storage_options=options)
+            write_deltalake(f"{url}/table", pa.table({"n": [number]}), mode="append", storage_options=options)
         assert DeltaTable(f"{url}/table", storage_options=options).version() == 2
         pd.DataFrame({"a": [account]}).to_parquet(f"{url}/a.parquet", storage_options=options)
         assert pd.read_parquet(f"{url}/a.parquet", storage_options=options)["a"].tolist() == [account]
