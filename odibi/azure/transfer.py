@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ PIECE = 256 << 10
 MOST_BLOCKS = 40_000
 """Blocks of a blob; Azure takes 50,000."""
 TRIES, PAUSE = 3, 0.5
+IN_MEMORY = 256 << 20
+"""Bytes of what queries asked for that the process keeps in memory: writing them to a file takes longer than they are
+worth, mostly."""
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -46,9 +50,9 @@ class Blob:
         """Its name in the container."""
         return place_of(self.location).path
 
-    def read(self, start: int, end: int) -> bytes:
-        """The bytes from `start` to before `end`. Raises odibi errors; the one of a blob that was replaced since then
-        is transient."""
+    def read(self, start: int, end: int) -> Any:
+        """The bytes from `start` to before `end`, as a buffer that was not copied. Raises odibi errors; the one of a
+        blob that was replaced since it was first looked at is transient."""
         for attempt in range(TRIES):
             if self.slow:
                 return self._slowly(start, end)
@@ -69,18 +73,18 @@ class Blob:
         except Exception as error:
             raise _told(error, self.location, "read") from error  # as above
 
-    def _piece(self, start: int, end: int) -> bytes:
+    def _piece(self, start: int, end: int) -> Any:
         with _ONE_AT_A_TIME:
             return self._get(start, end, SLOW)
 
-    def _get(self, start: int, end: int, limits: Any) -> bytes:
+    def _get(self, start: int, end: int, limits: Any) -> Any:
         import obstore
 
         options: Any = {"range": (start, end)}
         if self.etag is not None:
             options["if_match"] = self.etag
         got = obstore.get(object_store(self.location, limits), self.path, options=options)
-        content = bytes(got.bytes())
+        content = got.bytes()
         if self.etag is None:
             self.etag = got.meta["e_tag"]
         if len(content) != end - start:
@@ -150,42 +154,88 @@ def _parts(local: Path, part: int, stopped: Stopped) -> Iterator[bytes]:
 # -- parts of files ----------------------------------------------------------------------------------------------------
 
 
+class _Room:
+    """Bytes in memory that all blobs share."""
+
+    def __init__(self, size: int) -> None:
+        self._left, self._lock = size, threading.Lock()
+
+    def take(self, size: int) -> bool:
+        """Whether there is room for so many; then it is taken."""
+        with self._lock:
+            fits = size <= self._left
+            self._left -= size if fits else 0
+            return fits
+
+    def give(self, size: int) -> None:
+        """Give room back."""
+        with self._lock:
+            self._left += size
+
+
+_ROOM = _Room(IN_MEMORY)
+
+
 class Ranges:
-    """A blob of which only what is asked for is fetched, once: it is kept in a local file, which has holes."""
+    """A blob of which only what is asked for is fetched, once: it is kept in memory as far as there is room for it, and
+    then in a local file, which has holes."""
 
     def __init__(self, blob: Blob, local: Path, stopped: Stopped = never) -> None:
         self.blob, self.local, self._stopped = blob, local, stopped
+        self._in_memory: list[tuple[int, int, bytes]] = []
+        self._returns: list[Any] = []
         self._have: list[tuple[int, int]] = []
         """What is in the local file: ends are not included, sorted, apart from each other."""
         self._lock = threading.Lock()
-        with local.open("wb"):
-            pass
+        local.touch()
+
+    @property
+    def fetched(self) -> int:
+        """Bytes that came."""
+        return sum(end - start for start, end in self._have) + sum(len(content) for _, _, content in self._in_memory)
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes from `start` to before `end`, or to the blob's end."""
         end = min(end, self.blob.size)
         if start >= end:
             return b""
+        for low, high, content in tuple(self._in_memory):
+            if low <= start and end <= high:
+                return content[start - low : end - low]
         if self._has(start, end):
             with self.local.open("rb") as file:
                 file.seek(start)
                 return file.read(end - start)
         content = self._fetch(start, end)
+        self._keep(start, end, content)
+        return content
+
+    def release(self) -> None:
+        """Give back the memory."""
+        self._in_memory.clear()
+        while self._returns:
+            self._returns.pop()()
+
+    def _keep(self, start: int, end: int, content: bytes) -> None:
+        if _ROOM.take(len(content)):
+            self._returns.append(weakref.finalize(self, _ROOM.give, len(content)))
+            self._returns[-1].atexit = False
+            self._in_memory.append((start, end, content))
+            return
         with self.local.open("rb+") as file:
             file.seek(start)
             file.write(content)
         self._note(start, end)
-        return content
 
     def _fetch(self, start: int, end: int) -> bytes:
         """The parts side by side, in threads that an interrupt does not wait for."""
-        found: dict[int, bytes] = {}
+        found: dict[int, Any] = {}
 
         def fetch(at: int) -> None:
             found[at] = self.blob.read(at, min(at + PART, end))
 
         each(fetch, range(start, end, PART), AT_ONCE, self._stopped)
-        return found[start] if len(found) == 1 else b"".join(found[at] for at in sorted(found))
+        return b"".join(found[at] for at in sorted(found))
 
     def _has(self, start: int, end: int) -> bool:
         with self._lock:

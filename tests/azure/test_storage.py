@@ -460,9 +460,13 @@ def test_a_file_that_is_replaced_while_it_is_read_is_told(azure: Sandbox, lake: 
     assert is_transient(caught.value)
 
 
+@pytest.mark.parametrize("in_memory", [1 << 30, 100_000])
 def test_ranges_give_every_byte_and_ask_once(
-    azure: Sandbox, lake: BaseConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    azure: Sandbox, lake: BaseConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
 ) -> None:
+    from odibi.azure import transfer
+
+    monkeypatch.setattr(transfer, "_ROOM", transfer._Room(in_memory))
     content = random.Random(4).randbytes(PART + 1000)
     write(lake, "a.bin", content)
     location = lake.location("a.bin")
@@ -507,7 +511,22 @@ def test_of_large_parquet_only_what_a_query_needs_comes(
     from odibi.engine.pandas.remote import _MOUNTED
 
     ((ranges, _),) = _MOUNTED[frame.session]._files.values()
-    assert sum(end - start for start, end in ranges._have) < ranges.blob.size / 2
+    assert ranges.fetched < ranges.blob.size / 2
+
+
+def test_memory_is_given_back_with_the_engine(
+    azure: Sandbox, lake: BaseConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from odibi.azure import transfer
+
+    monkeypatch.setattr(transfer, "_ROOM", transfer._Room(transfer.IN_MEMORY))
+    engine = PandasEngine()
+    big_parquet(engine, lake, "big.parquet")
+    frame = engine.scan(Source(lake, "big.parquet", "parquet", {}))
+    frame.session.execute(f"SELECT sum(x) FROM ({frame.sql})", frame)
+    assert transfer._ROOM._left < transfer.IN_MEMORY
+    engine.close()
+    assert transfer._ROOM._left == transfer.IN_MEMORY
 
 
 def test_many_threads_read_and_nothing_locks_up(azure: Sandbox, lake: BaseConnection, engine: PandasEngine) -> None:

@@ -140,6 +140,12 @@ class _Mounted:
         self._files[url] = ranges, location
         return url
 
+    def release(self) -> None:
+        """Forget all files: DuckDB holds on to a file system after its end."""
+        for ranges, _ in self._files.values():
+            ranges.release()
+        self._files.clear()
+
     def _found(self, path: str) -> tuple[Any, Location]:
         return self._files[path if path.startswith(f"{PROTOCOL}://") else f"{PROTOCOL}://{path}"]
 

@@ -143,6 +143,7 @@ class Session:
         self._numbers = itertools.count()
         self._unused: list[str] = []
         self._failures: dict[str, BaseException] = {}
+        self._mounted: list[Any] = []
 
     @contextmanager
     def cursor(self, *frames: DuckFrame) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -215,8 +216,9 @@ class Session:
         return self._interrupted
 
     def mount(self, filesystem: Any) -> None:
-        """Let queries read files through an fsspec file system."""
+        """Let queries read files through an fsspec file system, whose `release` is called at the end."""
         self._connection.register_filesystem(filesystem)
+        self._mounted.append(filesystem)
 
     def failed(self, error: BaseException) -> str:
         """Keep the error of a mounted file system; gives the text to raise instead of it, for DuckDB keeps the text
@@ -240,6 +242,8 @@ class Session:
     def close(self) -> None:
         """Close the database; frames over it are no longer usable."""
         self._connection.close()
+        while self._mounted:
+            self._mounted.pop().release()
 
 
 class Kept:
