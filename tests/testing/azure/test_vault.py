@@ -125,10 +125,10 @@ def test_user_assigned_identities(azure):
 
     azure.identity.assigned = {"known"}
     assert claims(ManagedIdentityCredential(client_id="known").get_token(SCOPE).token)["appid"] == "known"
-    with pytest.raises(AzureError, match="Identity not found|invalid_request"):
+    with pytest.raises(AzureError, match=r"Identity not found|invalid_request"):
         ManagedIdentityCredential(client_id="unknown", retry_total=0).get_token(SCOPE)
     azure.identity.managed = False
-    with pytest.raises(AzureError, match="Identity not found|invalid_request"):
+    with pytest.raises(AzureError, match=r"Identity not found|invalid_request"):
         ManagedIdentityCredential(retry_total=0).get_token(SCOPE)
 
 
