@@ -22,7 +22,6 @@ from measure import head, ratio, verdict
 from odibi.connections import AzureADLS
 from odibi.engine.base import NO_CHECKS, Source, Target
 from odibi.engine.pandas.delta import save, scan
-from odibi.engine.pandas.delta.table import storage_options
 from odibi.engine.pandas.session import Session
 from odibi.testing.azure import azure_sandbox
 
@@ -124,7 +123,7 @@ def sandbox_apart() -> Iterator[AzureADLS]:
 def compare(lake: AzureADLS, rows: int, runs: int) -> None:
     """Measure and print."""
     theirs = lake.location("theirs")
-    options = storage_options(theirs) or {}
+    options = {name: str(lake.storage_options()[name]) for name in ("account_name", "account_key")}
     session = Session()
     session.execute(f"CREATE TABLE memory.main.data AS {ROWS.format(rows=rows)}")
     with session.cursor() as cursor:
