@@ -37,6 +37,9 @@ _QUOTES = ("''", "'\"'\"'", "'\\''")
 _UNITS = re.compile(r"(\\*)([ \t]*\n[ \t\n]*|.|$)", re.DOTALL)
 _SIGNS = re.compile(r"^[^A-Za-z0-9]{1,20}(?=[A-Za-z0-9])")
 _SPECIAL = re.compile(r"[^A-Za-z0-9]")
+_BARE_RUN = re.compile(r"[A-Za-z0-9]+")
+SHORTEST_ANCHOR = 4
+"""Letters and digits side by side from which on they are looked for before the pattern is."""
 
 
 def pattern_of(values: Iterable[str]) -> re.Pattern[str] | None:
@@ -48,6 +51,24 @@ def pattern_of(values: Iterable[str]) -> re.Pattern[str] | None:
     if not groups:
         return None
     return re.compile("|".join(f"{re.escape(first)}(?:{'|'.join(rests)})" for first, rests in groups.items()))
+
+
+def anchors_of(value: str) -> tuple[str, ...]:
+    """Texts of which one stands in every text that holds the value, in whatever spelling: letters and digits are never
+    escaped. Empty for a value with too few of them side by side: then only its pattern can tell.
+
+    >>> anchors_of("p4ssw0rd+of/bronze")[0]
+    'p4ssw0rd'
+    """
+    found: list[str] = []
+    for start in range(0, len(value), CHUNK):
+        chunk = value[start : start + CHUNK]
+        data = chunk.encode("utf-8", "surrogatepass")
+        begins = data[:BEGINNING]
+        texts = [chunk, begins.hex(), begins.hex().upper()]
+        texts += [_core(data, offset) for offset in range(3)]
+        found += [max(_BARE_RUN.findall(text), key=len, default="") for text in texts]
+    return tuple(found) if min(map(len, found), default=0) >= SHORTEST_ANCHOR else ()
 
 
 def _forms(value: str) -> Iterator[Way]:
@@ -69,12 +90,16 @@ def _forms(value: str) -> Iterator[Way]:
 def _in_base64(data: bytes, offset: int) -> Iterator[Way]:
     """The characters of Base64 that the bytes alone decide, when `offset` bytes stand before them in their group of
     three; and the one that they share with what follows, with the padding."""
-    begins = data[:BEGINNING]
-    bits = (offset + len(begins)) * 8
-    start, end = (0, 2, 3)[offset], bits // 6
-    core = base64.b64encode(bytes(offset) + begins).decode()[start:end]
+    bits = (offset + len(data[:BEGINNING])) * 8
+    core = _core(data, offset)
     more = f"{_BASE64}*" if len(data) > BEGINNING else f"{_BASE64}{{,3}}" if bits % 6 else ""
     yield from ((first, rest + more) for first, rest in _spelled(core, base64_signs=True))
+
+
+def _core(data: bytes, offset: int) -> str:
+    begins = data[:BEGINNING]
+    start, end = (0, 2, 3)[offset], (offset + len(begins)) * 8 // 6
+    return base64.b64encode(bytes(offset) + begins).decode()[start:end]
 
 
 def _spelled(value: str, base64_signs: bool = False) -> Iterator[Way]:

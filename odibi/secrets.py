@@ -55,19 +55,37 @@ _lock = Lock()
 
 
 class _Known:
-    """The values known at one time; never changes, so that threads need no lock to use it."""
+    """The values known at one time; never changes, so that threads need no lock to use it.
 
-    def __init__(self, values: frozenset[str] = frozenset()) -> None:
+    A pattern takes milliseconds to make, and most texts hold no secret. So a text is first asked, by plain search, for
+    the parts that each spelling of a value has (`anchors_of`); the pattern of a value is made when one is found.
+    """
+
+    def __init__(self, values: frozenset[str] = frozenset(), before: _Known | None = None) -> None:
         self.values = values
-        self._patterns: dict[bool, re.Pattern[str] | None] = {}
+        old = before._anchors if before is not None else {}
+        self._anchors = {value: old[value] if value in old else _anchors(value) for value in values}
+        self._patterns: dict[frozenset[str], re.Pattern[str] | None] = {}
 
-    def pattern(self, document: bool) -> re.Pattern[str] | None:
-        """What finds them, or only those that can not be part of a document's own words; made when first asked for."""
-        if document not in self._patterns:
+    def pattern(self, text: str, document: bool) -> re.Pattern[str] | None:
+        """What finds those that the text may hold, without those that could be part of a document's own words; None
+        where it holds none."""
+        near = frozenset(
+            value
+            for value, anchors in self._anchors.items()
+            if (not anchors or any(anchor in text for anchor in anchors)) and (not document or stands_out(value))
+        )
+        if near not in self._patterns:
             from odibi.secret_forms import pattern_of
 
-            self._patterns[document] = pattern_of([value for value in self.values if not document or stands_out(value)])
-        return self._patterns[document]
+            self._patterns[near] = pattern_of(near)
+        return self._patterns[near]
+
+
+def _anchors(value: str) -> tuple[str, ...]:
+    from odibi.secret_forms import anchors_of
+
+    return anchors_of(value)
 
 
 _known = _Known()
@@ -80,7 +98,7 @@ def remember(value: str) -> None:
     found = {each for each in _with_parts(value) if len(each.strip()) >= SHORTEST}
     with _lock:
         if not found <= _known.values:
-            _known = _Known(_known.values | found)
+            _known = _Known(_known.values | found, _known)
 
 
 def remember_options(options: Mapping[str, Any]) -> None:
@@ -202,7 +220,7 @@ def forget() -> None:
 def _scrub(text: str, document: bool) -> str:
     known = _known
     if known.values:
-        pattern = known.pattern(document)
+        pattern = known.pattern(text, document)
         if pattern is not None:
             text = _masked(text, pattern)
     if len(text) < _SHORTEST_SHAPE:
