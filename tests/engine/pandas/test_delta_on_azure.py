@@ -27,7 +27,7 @@ from odibi.engine.base import NO_CHECKS, Checks, NotEmptyCheck, Source, Target, 
 from odibi.engine.pandas.delta import maintain, save, scan
 from odibi.engine.pandas.delta.commit import UnknownOutcome
 from odibi.engine.pandas.session import Session
-from odibi.errors import AccessError, CheckFailed, DataError, DataNotFoundError, OdibiError
+from odibi.errors import AccessError, CheckFailed, DataError, DataNotFoundError, OdibiError, UnsupportedError
 from odibi.formats import normalise_options
 from odibi.retry import is_transient
 from odibi.testing.azure import Sandbox
@@ -343,6 +343,28 @@ def test_a_folder_of_other_files_is_refused(lake: Lake) -> None:
     assert lake.names() == ["lake/t/a.csv"]
     with pytest.raises(DataNotFoundError, match=r"holds .csv files: name their format"):
         lake.rows()
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "100%", "a b+ü"])
+def test_a_name_that_a_url_would_end_at_is_kept(lake: Lake, name: str) -> None:
+    """Files and log in one folder: with the log elsewhere it would be another table's."""
+    lake.write("SELECT 1 AS v", path=f"{name}/t")
+    lake.write("SELECT 2 AS v", path=f"{name}/t")
+    assert all(found.startswith(f"lake/{name}/t/") for found in lake.azure.list(ACCOUNT, lake.container))
+    assert lake.rows(f"{name}/t") == [(1,), (2,)]
+    place = lake.connection.location(f"{name}/t")
+    maintain.restore(place, 0)
+    assert maintain.vacuum(place, 0, enforce=False)["files_deleted"] == 1
+    assert lake.rows(f"{name}/t") == [(1,)]
+    assert len(maintain.history(place)) > 2
+
+
+def test_a_name_that_delta_rs_would_take_for_another_is_refused(lake: Lake) -> None:
+    lake.write("SELECT 1 AS v", path="A")
+    with pytest.raises(UnsupportedError, match="holds '%41', which delta-rs takes for an escaped character"):
+        lake.write("SELECT 2 AS v", path="%41")
+    assert not lake.names("%41")
+    assert lake.rows("A") == [(1,)]
 
 
 def test_a_file_in_the_way_is_refused(lake: Lake) -> None:

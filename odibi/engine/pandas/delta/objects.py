@@ -5,6 +5,7 @@ A request takes as long as the way to the store and back, so each function says 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -40,7 +41,13 @@ def _store(location: Location) -> tuple[Any, str]:
     except ImportError:
         raise MissingExtraError("obstore", "azure", f"a {location.uri.split('://', 1)[0]}:// path") from None
     options: Any = {key: str(value) for key, value in location.storage_options.items()}
-    return from_url(location.uri, config=options or None), ""
+    return from_url(escaped(location.uri), config=options or None), ""
+
+
+def escaped(uri: str) -> str:
+    """The URI for who parses it as a URL. Ours are spelled as names are: a `#` in one is a sign like others, where a
+    URL ends its path at it."""
+    return re.sub("[%?#]", lambda sign: f"%{ord(sign[0]):02X}", uri)
 
 
 @contextmanager

@@ -349,7 +349,7 @@ STORES = frozenset(("abfs", "abfss", "adl", "az", "azure", "gs", "s3", "s3a", "f
 
 def table_uri(location: Location) -> str:
     """The location as delta-rs takes it. Raises `UnsupportedError` for a path that it can write to but not read."""
-    if location.local_path is not None and (found := re.search(r"%[0-9A-Fa-f]{2}", location.uri)):
+    if found := re.search(r"%[0-9A-Fa-f]{2}", location.uri):
         raise UnsupportedError(
             f"{location.display}: the path {location.uri} holds {found[0]!r}, which delta-rs takes for an "
             "escaped character; rename the folder"
@@ -364,8 +364,8 @@ def table_uri(location: Location) -> str:
         from odibi.azure.storage import place_of
 
         place = place_of(location)  # delta-rs does not know the hosts of sovereign clouds: the options name the account
-        return f"az://{place.container}/{place.path}".rstrip("/")
-    return location.uri
+        return objects.escaped(f"az://{place.container}/{place.path}".rstrip("/"))
+    return location.uri if location.local_path is not None else objects.escaped(location.uri)
 
 
 def storage_options(location: Location) -> dict[str, str] | None:
