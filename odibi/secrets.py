@@ -34,23 +34,24 @@ SHORTEST = 4
 """Characters of the shortest value that is taken out of texts."""
 MASK = "***"
 
-_PARTS = re.compile(
-    r"(?:AccountKey|Shared_?Access_?Key|Shared_?Access_?Signature|Shared_?Secret_?Value|Password|Pwd)\s*=\s*([^;]+)"
+# Texts, which `re` compiles when they are first used and keeps: every program imports this module, few have a secret.
+_PARTS = (
+    r"(?i)(?:AccountKey|Shared_?Access_?Key|Shared_?Access_?Signature|Shared_?Secret_?Value|Password|Pwd)"
+    r"\s*=\s*([^;]+)"
     r"|(?:^|[?&;])sig=([^&;\s]+)"
-    r"|^[a-z][a-z0-9+.-]*://[^/@\s:]*:([^/@\s]+)@",
-    re.IGNORECASE,
+    r"|^[a-z][a-z0-9+.-]*://[^/@\s:]*:([^/@\s]+)@"
 )
 """The secret parts of a connection string, of a SAS token or URL, and of a URL with a password."""
-_SECRET_NAME = re.compile(
+_SECRET_NAME = (
     r"account_?key"
     r"|(?:(?:access|master|storage|api|sas|shared|private|secret|encryption)_?key"
     r"|secret|token|password|passwd|passphrase|pwd|sas|signature|credential|credentials|connection_?string|bearer)$"
 )
 """How a setting is called whose value is a secret: by the end of its name, as in `azure_storage_account_key`."""
-_STANDS_OUT = re.compile(r"(?=[^0-9]*[0-9])(?=.*[^\W\d_])[^\s\"'<>{}\[\],:]{12,}")
-_RANDOM = re.compile(r"(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])[A-Za-z0-9+/=_~.-]{20,}")
+_STANDS_OUT = r"(?=[^0-9]*[0-9])(?=.*[^\W\d_])[^\s\"'<>{}\[\],:]{12,}"
+_RANDOM = r"(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])[A-Za-z0-9+/=_~.-]{20,}"
 """A value that no person made up: letters in both cases, and digits."""
-_NAME = re.compile(r"\w[\w.-]{,39}|<<")
+_NAME = r"\w[\w.-]{,39}|<<"
 _lock = Lock()
 
 
@@ -64,7 +65,9 @@ class _Known:
     def __init__(self, values: frozenset[str] = frozenset(), before: _Known | None = None) -> None:
         self.values = values
         old = before._anchors if before is not None else {}
-        self._anchors = {value: old[value] if value in old else _anchors(value) for value in values}
+        self._anchors: dict[str, tuple[str, ...]] = {
+            value: old[value] if value in old else _anchors(value) for value in values
+        }
         self._patterns: dict[frozenset[str], re.Pattern[str] | None] = {}
 
     def pattern(self, text: str, document: bool) -> re.Pattern[str] | None:
@@ -105,7 +108,7 @@ def remember_options(options: Mapping[str, Any]) -> None:
     """As `remember_settings`, of storage options, whose names are those of some library: also what looks like a key."""
     remember_settings(options)
     for value in options.values():
-        if isinstance(value, str) and _RANDOM.fullmatch(value):
+        if isinstance(value, str) and re.fullmatch(_RANDOM, value):
             remember(value)
 
 
@@ -125,7 +128,7 @@ def names_secret(name: str) -> bool:
     ['account_key', 'sas_token']
     """
     plain = name.strip().replace("-", "_").replace(".", "_").lower()
-    return _SECRET_NAME.search(plain) is not None and not plain.endswith("service_credential")
+    return re.search(_SECRET_NAME, plain) is not None and not plain.endswith("service_credential")
 
 
 def shown_name(name: str) -> str:
@@ -135,7 +138,7 @@ def shown_name(name: str) -> str:
     >>> shown_name("accout_key"), shown_name("account_key:a2V5/YQ=="), shown_name("account_key a2V5")
     ('accout_key', 'account_key…', 'account_key…')
     """
-    start = _NAME.match(name)
+    start = re.match(_NAME, name)
     shown = start[0] if start else ""
     return shown if shown == name else f"{shown}…"
 
@@ -147,7 +150,7 @@ def stands_out(value: str) -> bool:
     >>> stands_out("p4ssw0rd-of-bronze"), stands_out("changes_from_inputs"), stands_out('"rows": 1, "a')
     (True, False, False)
     """
-    return _STANDS_OUT.fullmatch(value) is not None
+    return re.fullmatch(_STANDS_OUT, value) is not None
 
 
 def scrub(text: str) -> str:
@@ -157,6 +160,8 @@ def scrub(text: str) -> str:
     >>> scrub("GET https://account1.blob.core.windows.net/c/f?sp=r&sig=nOeLfWbFDNlqNXuQN2UUcwcYYKZ4hkzgHSo%3D")
     'GET https://account1.blob.core.windows.net/c/f?sp=r&sig=***'
     """
+    if not _known.values and len(text) < _SHORTEST_SHAPE:
+        return text  # most texts of most runs
     return _scrub(text, False)
 
 
@@ -267,7 +272,7 @@ def _with_parts(value: str) -> Iterator[str]:
     bare = value.strip()
     yield bare
     yield bare.removeprefix("?")
-    for match in _PARTS.finditer(bare):
+    for match in re.finditer(_PARTS, bare):
         from urllib.parse import unquote
 
         part = next(group for group in match.groups() if group)
