@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from odibi import graph
 from odibi.connections.base import BaseConnection
 from odibi.engine.base import Source, Target
+from odibi.parallel import each as in_threads
 from odibi.plan import Node, ResolvedPipeline
 from odibi.project import Project
-
-WAIT = 0.2
-"""Seconds between two looks at whether the run is to stop."""
 
 
 def selected_nodes(pipeline: ResolvedPipeline, names: Sequence[str]) -> list[Node]:
@@ -56,26 +52,12 @@ def fetch(connections: Mapping[str, BaseConnection], stops: Callable[[], bool]) 
     """
     if not connections:
         return ()
-    ended: queue.SimpleQueue[tuple[str, ...] | BaseException] = queue.SimpleQueue()
+    odd: list[str] = []
 
-    def work() -> None:
+    def work(chosen: Mapping[str, BaseConnection]) -> None:
         from odibi.prefetch import prefetch
 
-        try:
-            results = prefetch(connections, warn=False)
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
-            ended.put(error)
-        else:
-            ended.put(tuple(dict.fromkeys(each.warning for each in results.values() if each.warning)))
+        odd.extend(each.warning for each in prefetch(chosen, warn=False).values() if each.warning)
 
-    threading.Thread(target=work, name="odibi-credentials", daemon=True).start()
-    while True:
-        try:
-            came = ended.get(timeout=WAIT)
-        except queue.Empty:
-            if stops():
-                raise KeyboardInterrupt from None
-            continue
-        if isinstance(came, BaseException):
-            raise came
-        return came
+    in_threads(work, [connections], 1, stops)
+    return tuple(dict.fromkeys(odd))

@@ -44,7 +44,7 @@ def each(work: Callable[[T], None], items: Iterable[T], threads: int, stopped: S
             done.put(None)
 
     for _ in range(min(threads, total)):
-        threading.Thread(target=run, name="odibi-transfer", daemon=True).start()
+        threading.Thread(target=run, name="odibi-work", daemon=True).start()
     try:
         for _ in range(total):
             error = _next(done, stopped)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from odibi.azure.attempts import in_short
 from odibi.azure.clouds import PUBLIC_CLOUD, STORAGE_SCOPE
 from odibi.errors import AccessError, DataError, KeyFetchError, OdibiError, suggest
 from odibi.location import Location
@@ -99,7 +100,7 @@ def token_of(credential: Any) -> Mapping[str, Any]:
     try:
         got = credential.get_token(STORAGE_SCOPE)
     except Exception as error:
-        told = error if isinstance(error, OdibiError) else KeyFetchError(f"no token for Azure storage: {_short(error)}")
+        told = error if isinstance(error, OdibiError) else _no_token(error)
         _FAILURES[id(credential)] = time.monotonic(), told
         if told is error:
             raise
@@ -115,5 +116,5 @@ def token_failure(access: Access) -> OdibiError | None:
     return error if error is not None and time.monotonic() - when < REMEMBERED else None
 
 
-def _short(error: Exception) -> str:
-    return str(getattr(error, "message", error)).strip().split("\n")[0]
+def _no_token(error: Exception) -> KeyFetchError:
+    return KeyFetchError(f"no token for Azure storage: {in_short(str(getattr(error, 'message', error)))}")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 
+from odibi.azure.clouds import CLOUDS, PUBLIC_CLOUD
+
 _OAUTH2 = "org.apache.hadoop.fs.azurebfs.oauth2"
 _FIXED_SAS_OF_DATABRICKS = "org.apache.hadoop.fs.azurebfs.sas.FixedSASTokenProvider"
-PUBLIC_LOGIN = "login.microsoftonline.com"
+PUBLIC_LOGIN = CLOUDS[PUBLIC_CLOUD].login
 
 
 def host_of(account: str, suffix: str) -> str:

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from odibi.azure.clouds import CLOUDS
+from odibi.azure.clouds import CLOUDS, PUBLIC_CLOUD
 from odibi.azure.deadline import OutOfTime, doing, noted, within
 from odibi.azure.identity import ASKING, Identity, SharedCredential, credential_for
-from odibi.azure.logins import slow_hint
+from odibi.azure.logins import made, slow_hint
 from odibi.azure.transport import authorities, drop_sessions, new_transport
 from odibi.azure.vault_problems import BUSY, Asked, code_of, problem
 from odibi.errors import KeyFetchError, KeyFetchTimeout, MissingExtraError, OdibiError
 from odibi.secrets import remember
 
 T = TypeVar("T")
-PUBLIC_VAULTS = "vault.azure.net"
+PUBLIC_VAULTS = CLOUDS[PUBLIC_CLOUD].vault
 TIMEOUT = 30.0
 LIMITS: Mapping[str, Any] = {
     "connection_timeout": 5, "read_timeout": 10,
@@ -206,10 +206,9 @@ def _client(secret: Secret, credential: SharedCredential) -> Any:
             raise MissingExtraError("azure-keyvault-secrets", "azure", "a secret in Key Vault") from error
         key = sdk.SecretClient, secret.url, credential, credential.generation, authorities()
         if key not in _clients:
-            _clients[key] = sdk.SecretClient(
-                vault_url=secret.url, credential=credential, raw_request_hook=_with_token(secret, credential),
-                raw_response_hook=_told, transport=new_transport(), **LIMITS,
-            )  # fmt: skip
+            tuning = {"raw_request_hook": _with_token(secret, credential), "raw_response_hook": _told,
+                      "transport": new_transport(), **LIMITS}  # fmt: skip
+            _clients[key] = made(sdk.SecretClient, {"vault_url": secret.url, "credential": credential}, tuning)
         return _clients[key]
 
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from odibi.azure.clouds import PUBLIC_CLOUD
 from odibi.errors import PathEscapeError, Position, Problem, suggest
 from odibi.location import check_relative
 
 DEFAULT_MODE = "key_vault"
-PUBLIC_CLOUD = "core.windows.net"
 
 
 @dataclass(frozen=True)

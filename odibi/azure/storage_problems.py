@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
 
 from odibi.azure.access import Access, Place, access_of, place_of, token_failure
 from odibi.azure.clouds import STORAGE_SCOPE
+from odibi.azure.rules import expiry
 from odibi.errors import AccessError, OdibiError
 from odibi.location import Location
 
@@ -106,6 +106,8 @@ def _explain(text: str, location: Location, doing: str) -> tuple[str, bool] | No
     refusal = Refusal(place, access, doing, code, status, _detail(text))
     if status in (401, 403) and access.kind == "sas" and (ended := _end_of(access.value)):
         return f"the SAS of {refusal.account} expired at {ended:%Y-%m-%d %H:%M} UTC; {_NEW_SAS}", False
+    if odd := _ODD_NAME.search(text):
+        return f"the container {place.container!r} of {refusal.account} {_odd_name(odd[1])}", False
     if code in _PASSING:
         return _PASSING[code](refusal), True
     if code in _TELLERS:
@@ -139,12 +141,8 @@ def _detail(text: str) -> str:
 
 def _end_of(sas: str) -> datetime | None:
     """When a SAS ended, None where it does not tell or is still good."""
-    told = parse_qs(sas).get("se", [""])[0]
-    with suppress(ValueError):
-        end = datetime.fromisoformat(told)
-        end = end if end.tzinfo else end.replace(tzinfo=UTC)
-        return end.astimezone(UTC) if end < datetime.now(UTC) else None
-    return None
+    end = expiry(sas)
+    return end if end is not None and end < datetime.now(UTC) else None
 
 
 def _after(detail: str) -> str:
@@ -229,6 +227,10 @@ def _account_missing(it: Refusal) -> str:
     return f"there is no host {host}; check `account` ({it.place.account!r}) and the network's DNS"
 
 
+def _odd_name(name: str) -> str:
+    return f"has a blob named {name!r}, with an empty part or dots between two slashes, which no folder holds; rename it"
+
+
 def _said(text: str) -> Teller:
     """A sentence with the account in it."""
     return lambda it: text.format(account=it.account, doing=it.doing, container=it.place.container)
@@ -295,6 +297,7 @@ _PASSING: Mapping[str, Teller] = {
 }
 """Those that may be gone at the next try."""
 _MISSING_PLACES = frozenset({"ContainerNotFound", "FilesystemNotFound", "ContainerBeingDeleted"})
+_ODD_NAME = re.compile(r'invalid path: Path "(.*?)" contained|Error parsing Path "(.*?)"')
 _TIMEOUT = re.compile(r"timed out|TimedOut|kind: Timeout")  # the texts name the setting retry_timeout too
 _BROKEN = (
     r"connection (?:was )?(?:reset|closed|aborted)|ConnectionReset|IncompleteMessage|end of file|UnexpectedEof|"

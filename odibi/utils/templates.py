@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from odibi.azure.rules import SECRET_KEYS
 from odibi.secrets import remember
 from odibi.utils.printing import say
-
-SECRET_KEYS = ("account_key", "client_secret", "sas_token")
 
 
 def print_connection_templates(connections: Mapping[str, Mapping[str, Any]]) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,6 @@ def azure(azure_server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sa
     _drop_shared_credentials()
     yield azure_server
     azure_server.clear_faults()
-    _drop_shared_credentials()
 
 
 @pytest.fixture
@@ -56,7 +54,14 @@ def azure_container(azure: Sandbox) -> str:
     return azure.make_containers()
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Credentials and clients of one test serve no other, also where a test puts its own in place of the SDK's."""
+    yield
+    _drop_shared_credentials()
+
+
 def _drop_shared_credentials() -> None:
-    """Tokens of another test must not serve this one."""
-    if importlib.util.find_spec("odibi.azure.identity") is not None:
-        importlib.import_module("odibi.azure.identity").drop_shared()
+    identity = sys.modules.get("odibi.azure.identity")
+    if identity is not None:
+        identity.drop_shared()
