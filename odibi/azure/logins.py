@@ -7,6 +7,7 @@ First that applies: the credential object that is given · the Unity Catalog ser
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import os
 import re
@@ -80,27 +81,37 @@ def new_credential(identity: Identity) -> Any:
         if identity.kind == "managed_identity":
             return _managed(module, identity)
         if identity.kind == "service_principal":
-            return module.ClientSecretCredential(
-                tenant_id=identity.tenant_id or "", client_id=identity.client_id or "",
-                client_secret=identity.client_secret or "", **login, **LIMITS,
-            )  # fmt: skip
+            principal = {"tenant_id": identity.tenant_id or "", "client_id": identity.client_id or "",
+                         "client_secret": identity.client_secret or ""}  # fmt: skip
+            return made(module.ClientSecretCredential, principal, {**login, **LIMITS})
     except ValueError as error:
         raise KeyFetchError(f"no login as {who(identity)}: {in_short(str(error))}; {_way_out(identity)}") from error
-    made = _of_unity_catalog(identity)
-    return made if made is not None else _default(module, login)
+    given = _of_unity_catalog(identity)
+    return given if given is not None else _default(module, login)
+
+
+def made(kind: Callable[..., Any], needed: Mapping[str, Any], more: Mapping[str, Any]) -> Any:
+    """An object of an SDK's class. A stand-in of users' tests need not know the fine tuning (`more`)."""
+    try:
+        parameters = inspect.signature(kind).parameters
+    except (TypeError, ValueError):
+        return kind(**needed, **more)
+    if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        more = {name: value for name, value in more.items() if name in parameters}
+    return kind(**needed, **more)
 
 
 def _managed(module: Any, identity: Identity) -> Any:
     if not metadata_answers():
         raise KeyFetchError(f"no login as {who(identity)}: {_no_metadata()}; {_way_out(identity)}")
     client = {"client_id": identity.client_id} if identity.client_id else {}
-    return module.ManagedIdentityCredential(**client, **LIMITS)
+    return made(module.ManagedIdentityCredential, client, LIMITS)
 
 
 def _default(module: Any, login: Mapping[str, str]) -> Any:
     chosen = os.environ.get("AZURE_TOKEN_CREDENTIALS")
     without = {} if chosen or metadata_answers() else {"exclude_managed_identity_credential": True}
-    return module.DefaultAzureCredential(process_timeout=CLI_SECONDS, **without, **login, **LIMITS)
+    return made(module.DefaultAzureCredential, {}, {"process_timeout": CLI_SECONDS, **without, **login, **LIMITS})
 
 
 def _of_unity_catalog(identity: Identity) -> Any | None:

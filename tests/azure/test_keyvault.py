@@ -19,6 +19,7 @@ import azure.identity
 import azure.keyvault.secrets
 import certifi
 import pytest
+from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError
 
 from odibi.azure.identity import Claims, Identity, credential_for
@@ -153,6 +154,36 @@ def test_users_can_replace_the_sdk(stand_ins: None) -> None:
     assert Secret("other", "a").fetch() == "a of https://other.vault.azure.net"
     assert len(Client.made) == 2, "one client a vault"
     assert len(Credential.made) == 1, "one credential a process"
+
+
+class PlainCredential:
+    """A stand-in without arguments."""
+
+    def get_token(self, *scopes: str) -> Any:
+        return AccessToken("a-token-of-a-stand-in", 9_999_999_999)
+
+
+class PlainClient:
+    """A stand-in that takes what its users know of, and uses the credential."""
+
+    made = 0
+
+    def __init__(self, vault_url: str, credential: Any) -> None:
+        type(self).made += 1
+        self.credential = credential
+
+    def get_secret(self, name: str) -> Any:
+        return SimpleNamespace(value=f"{name} for {self.credential.get_token('scope').token}")
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_plain_stand_ins_do_and_each_test_has_its_own(turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
+    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", PlainCredential)
+    monkeypatch.setattr(azure.keyvault.secrets, "SecretClient", PlainClient)
+    PlainClient.made = 0
+    assert Secret("kv", "a").fetch() == "a for a-token-of-a-stand-in"
+    assert PlainClient.made == 1, "nothing is left of the other turn"
 
 
 def test_a_missing_package_names_its_extra(vault: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
