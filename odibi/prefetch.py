@@ -152,5 +152,5 @@ def _told(failed: Mapping[str, KeyFetchError]) -> str:
         if before == name:
             lines += [f"  - {name}: {first}", *(f"    {line}" for line in more)]
         else:
-            lines.append(f"  - {name}: {first.rstrip(':')} (as for {before})")
+            lines.append(f"  - {name}: {first.rstrip(':').removesuffix('; tried in this order')} (as for {before})")
     return "\n".join(lines)

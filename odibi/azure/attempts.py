@@ -71,8 +71,11 @@ def in_short(text: str) -> str:
 
     >>> in_short("XCredential authentication unavailable. Variables are missing.\\nVisit https://aka.ms/x for more.")
     'Variables are missing'
+    >>> in_short("XCredential requires a package. You must also sign in.")
+    'requires a package. You must also sign in'
     """
     sentences = [" ".join(part.split()) for part in re.split(r"(?<=\.)\s+|\n", text) if part.strip()]
     told = " ".join([each for each in sentences if "https://" not in each] or sentences)
     told = re.sub(r"^\w+ (?:authentication )?unavailable[.,]\s*(?=\S)", "", told)
+    told = re.sub(r"^\w+Credential (?=\w)", "", told)
     return told.rstrip(". ") if len(told) <= MAX_OUTCOME else told[: MAX_OUTCOME - 1].rstrip() + "…"

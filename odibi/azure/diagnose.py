@@ -297,7 +297,7 @@ def _no_token(error: Exception, identity: Identity, attempts: list[Attempt], cas
         return Diagnosis("identity", "red", "\n".join(text), hint, facts)
     if len(attempts) < 2:
         return Diagnosis("identity", "red", *_split(str(refusal)), facts)
-    text = ["no credential gave a token; they were asked in this order:", *map(_told, attempts)]
+    text = ["no credential gave a token", "they were asked in this order:", *map(_told, attempts)]
     return Diagnosis("identity", "red", "\n".join(text), _hint_of(str(refusal)), facts)
 
 

@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -201,14 +201,21 @@ def _file_findings(args: argparse.Namespace, ui: UI) -> Iterator[Finding]:
     yield from _guarded(project_file)
     for project in loaded:
         connections = project.connections.values()
-        far = sum(getattr(type(each), "diagnose", None) is not BaseConnection.diagnose for each in connections)
-        if far:
+        if far := sum(map(_is_far, connections)):
             ui.say(f"checking {far} connections …" if far > 1 else "checking 1 connection …")
         checks = [(f"connection {each.name}", partial(_guarded, partial(_connection, each, project)))
                   for each in connections]  # fmt: skip
+        red: set[str] = set()
         with _quiet_libraries(ui):
-            yield from together(checks, CONNECTION_SECONDS)
-        yield from _guarded(partial(_stories, project))
+            for finding in together(checks, CONNECTION_SECONDS):
+                red.update([finding.name] if finding.status == "red" else [])
+                yield finding
+        yield from _guarded(partial(_stories, project, red))
+
+
+def _is_far(connection: BaseConnection) -> bool:
+    """Whether it has steps of its own to be reached."""
+    return getattr(type(connection), "diagnose", None) is not BaseConnection.diagnose
 
 
 @contextmanager
@@ -346,12 +353,21 @@ def _remote(connection: BaseConnection) -> tuple[str, str, str]:
     return "ok", f"reachable, {len(entries)} entries", ""
 
 
-def _stories(project: Project) -> Iterator[Finding]:
+def _stories(project: Project, red: Collection[str]) -> Iterator[Finding]:
+    """Where the stories go. `red` names the findings so far that are; what they said is not found out again."""
     from odibi.stories import store_for
     from odibi.story.store import LocalStore
 
     if not project.story.auto_generate:
         yield Finding("stories", "info", "none are written: story.auto_generate is false")
+        return
+    connection = project.connections.get(project.story.connection or "")
+    if connection is not None and _is_far(connection):
+        if f"connection {connection.name}" in red:
+            yield Finding("stories", "info", f"not checked: they need connection {connection.name}")
+            return
+        place = "/".join([connection.describe().get("root", ""), *filter(None, [project.story.path.strip("/")])])
+        yield Finding("stories", "ok", f"{place} (see connection {connection.name})")
         return
     store = store_for(project)
     place = store.place("")

@@ -296,6 +296,25 @@ def test_everything_that_fails_is_told_in_one_go(azure_project: Any, azure: Sand
     assert len(commands) >= 2, "each command has a line of its own, to be copied"
 
 
+def test_stories_behind_a_connection_that_fails_are_not_looked_for(
+    azure_project: Any, azure: Sandbox, azure_container: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with the connection is told once, and a vault that hangs is waited for once."""
+    file = tmp_path / "config.yaml"
+    file.write_text(file.read_text().replace("story: {connection: local", "story: {connection: bronze"))
+    stories = next(check for check in azure_project("--json").json["checks"] if check["name"] == "stories")
+    place = f"abfss://{azure_container}@bronzeacct.dfs.core.windows.net/stories"
+    assert (stories["status"], stories["text"]) == ("ok", f"{place} (see connection bronze)")
+    monkeypatch.setattr(doctor, "STEP_SECONDS", 2.0)
+    azure.fault("hang", host="sandboxvault")
+    began = time.monotonic()
+    called = azure_project()
+    assert time.monotonic() - began < 10
+    assert "- stories: not checked: they need connection bronze" in called.out
+    assert called.err.endswith("checks are red\n")
+    assert "1 of" in called.err
+
+
 def test_connections_that_hang_take_the_time_of_one(
     azure_project: Any, azure: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
