@@ -31,8 +31,8 @@ MOST_BLOCKS = 40_000
 """Blocks of a blob; Azure takes 50,000."""
 TRIES, PAUSE = 3, 0.5
 IN_MEMORY = 256 << 20
-"""Bytes of what queries asked for that the process keeps in memory: writing them to a file takes longer than they are
-worth, mostly."""
+"""Bytes of what queries asked for that the process keeps in memory; of more than that, what is asked for again is kept
+in a file. Most is asked for once, and writing it all would take as long as the query."""
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -177,13 +177,15 @@ _ROOM = _Room(IN_MEMORY)
 
 
 class Ranges:
-    """A blob of which only what is asked for is fetched, once: it is kept in memory as far as there is room for it, and
-    then in a local file, which has holes."""
+    """A blob of which only what is asked for is fetched: it is kept in memory as far as there is room for it. What is
+    asked for once more is kept in a local file, which has holes."""
 
     def __init__(self, blob: Blob, local: Path, stopped: Stopped = never) -> None:
         self.blob, self.local, self._stopped = blob, local, stopped
         self._in_memory: list[tuple[int, int, bytes]] = []
         self._returns: list[Any] = []
+        self._passed: set[tuple[int, int]] = set()
+        """What came before and was not kept."""
         self._have: list[tuple[int, int]] = []
         """What is in the local file: ends are not included, sorted, apart from each other."""
         self._lock = threading.Lock()
@@ -221,6 +223,9 @@ class Ranges:
             self._returns.append(weakref.finalize(self, _ROOM.give, len(content)))
             self._returns[-1].atexit = False
             self._in_memory.append((start, end, content))
+            return
+        if (start, end) not in self._passed:
+            self._passed.add((start, end))
             return
         with self.local.open("rb+") as file:
             file.seek(start)
