@@ -107,7 +107,10 @@ def _explain(text: str, location: Location, doing: str) -> tuple[str, bool] | No
     if status in (401, 403) and access.kind == "sas" and (ended := _end_of(access.value)):
         return f"the SAS of {refusal.account} expired at {ended:%Y-%m-%d %H:%M} UTC; {_NEW_SAS}", False
     if odd := _ODD_NAME.search(text):
-        return f"the container {place.container!r} of {refusal.account} {_odd_name(odd[1])}", False
+        return (
+            f"container {place.container!r} of {refusal.account} has a blob named {odd[1]!r}: with nothing, or only "
+            "dots, between two slashes it is in no folder; rename it"
+        ), False
     if code in _PASSING:
         return _PASSING[code](refusal), True
     if code in _TELLERS:
@@ -227,10 +230,6 @@ def _account_missing(it: Refusal) -> str:
     return f"there is no host {host}; check `account` ({it.place.account!r}) and the network's DNS"
 
 
-def _odd_name(name: str) -> str:
-    return f"has a blob named {name!r}, with an empty part or dots between two slashes, which no folder holds; rename it"
-
-
 def _said(text: str) -> Teller:
     """A sentence with the account in it."""
     return lambda it: text.format(account=it.account, doing=it.doing, container=it.place.container)
@@ -297,7 +296,7 @@ _PASSING: Mapping[str, Teller] = {
 }
 """Those that may be gone at the next try."""
 _MISSING_PLACES = frozenset({"ContainerNotFound", "FilesystemNotFound", "ContainerBeingDeleted"})
-_ODD_NAME = re.compile(r'invalid path: Path "(.*?)" contained|Error parsing Path "(.*?)"')
+_ODD_NAME = re.compile(r'invalid path: .*?[Pp]ath "(.*?)"', re.DOTALL)
 _TIMEOUT = re.compile(r"timed out|TimedOut|kind: Timeout")  # the texts name the setting retry_timeout too
 _BROKEN = (
     r"connection (?:was )?(?:reset|closed|aborted)|ConnectionReset|IncompleteMessage|end of file|UnexpectedEof|"

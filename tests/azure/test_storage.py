@@ -666,6 +666,13 @@ def test_odd_names_are_kept(azure: Sandbox, lake: BaseConnection, azure_containe
     assert read(lake, name) == b"x"
 
 
+@pytest.mark.parametrize("name", ["d//x.csv", "d/./x.csv"])
+def test_a_name_without_a_folder_is_told(azure: Sandbox, lake: BaseConnection, azure_container: str, name: str) -> None:
+    azure.put(ACCOUNT, azure_container, name, b"x")
+    with fails(f"lake:d: can not read: .*has a blob named '{name}'.*rename it", transient=False):
+        expand(lake.location("d"))
+
+
 def test_a_full_disk_for_copies_is_told(
     azure: Sandbox, azure_container: str, lake: BaseConnection, engine: PandasEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -345,6 +345,15 @@ def test_a_folder_of_other_files_is_refused(lake: Lake) -> None:
         lake.rows()
 
 
+def test_what_marks_a_folder_is_no_obstacle(lake: Lake) -> None:
+    """Spark leaves empty blobs for folders, and `_SUCCESS`."""
+    for name in ("t", "t/_delta_log", "t/k=1", "t/_SUCCESS"):
+        lake.azure.put(ACCOUNT, lake.container, f"lake/{name}", b"")
+    lake.azure.put(ACCOUNT, lake.container, "lake/t/.part.crc", b"crc")
+    lake.write("SELECT 1 AS v")
+    assert lake.rows() == [(1,)]
+
+
 @pytest.mark.parametrize("name", ["a#b", "a?b", "100%", "a b+ü"])
 def test_a_name_that_a_url_would_end_at_is_kept(lake: Lake, name: str) -> None:
     """Files and log in one folder: with the log elsewhere it would be another table's."""

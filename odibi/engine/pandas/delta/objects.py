@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from odibi.errors import AccessError, MissingExtraError, OdibiError
+from odibi.files.base import is_hidden
 from odibi.files.places import remote_files
 from odibi.location import Location
 from odibi.parallel import Stopped, each
@@ -94,15 +95,18 @@ def paths(location: Location, folder: str = "") -> list[str]:
 
 
 def first_foreign(location: Location, ours: Callable[[str], bool]) -> str | None:
-    """The first object of the folder of which `ours(name)` is false, None where there is none: one request."""
+    """The first object of the folder that holds data and of which `ours(name)` is false, None where there is none: one
+    request. Empty ones, by which Spark marks folders and its success, hold none."""
     store, prefix = _store(location)
     start = len(prefix) + 1 if prefix else 0
     with explained(location, "read"):
         try:
             for batch in store.list(prefix or None):
                 for each in batch:
-                    if not ours(each["path"].rpartition("/")[2]):
-                        return str(each["path"][start:])
+                    path = str(each["path"][start:])
+                    hidden = any(map(is_hidden, path.split("/")))
+                    if each["size"] and not hidden and not ours(path.rpartition("/")[2]):
+                        return path
         except FileNotFoundError:
             return None
     return None
