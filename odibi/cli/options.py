@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unexpected argument {word!r}")
         known = [name for name in self._option_string_actions if name.startswith("--")]
         near = closest(word.partition("=")[0], known)
-        self.error(f"unknown option {word!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+        self.error(f"unknown option {word!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
 
 
 def global_options() -> Parser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import signal
 import sys
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from odibi.testing.azure.seed import Seed
 
 SHELLS = ("bash", "powershell", "json")
+MAX_PORT = 65535
 SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
+_HOST = re.compile(r"[.*?\[]")
+"""What a whole host name, or a pattern of one, has and no account's or vault's name does."""
 _UNSET = (
     "ALL_PROXY", "AZURE_AUTHORITY_HOST", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE",
     "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_TENANT_ID",
@@ -52,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_set(start)
     start.add_argument("--shell", choices=SHELLS, help="how the environment is printed; default: that of this system")
-    start.add_argument("--port", type=int, default=0, metavar="N", help="port of the proxy; default: a free one")
+    start.add_argument("--port", type=_port, default=0, metavar="N", help="port of the proxy; default: a free one")
     run_parser = _command(commands, "run", "run a project file, as it is, against a sandbox made for it")
     _add_own(run_parser)
     from odibi.cli import run as run_command
@@ -93,6 +97,12 @@ def _fault(text: str) -> Fault:
         return parse_fault(text)
     except (ValueError, UnknownNameError) as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; one is a number up to {MAX_PORT}")
+    return int(text)
 
 
 def _add_own(parser: argparse.ArgumentParser) -> None:
@@ -153,6 +163,7 @@ def _start(args: argparse.Namespace, ui: UI) -> int:
         else:
             ui.data(environment_text(sandbox, args.shell or ("powershell" if os.name == "nt" else "bash")))
         _tell(sandbox, seed, begin, ui)
+        _warn_of_hosts(sandbox, args.faults, ui)
         ui.say("set the environment above in another shell; Ctrl-C ends the sandbox")
         stay(end, gone)
         _tell_refused(sandbox, ui)
@@ -198,6 +209,7 @@ def _run(args: argparse.Namespace, ui: UI) -> int:
         ui.warn(f"{project.document.path} has no connection of type azure_adls; the sandbox has no storage account")
     with _started(seed, args.faults) as sandbox:
         _tell(sandbox, seed, begin, ui)
+        _warn_of_hosts(sandbox, args.faults, ui)
         code = _child(child_words(args.argv), _environment(sandbox, project))
         if folder is not None:
             saved = sandbox.save(folder)
@@ -302,6 +314,15 @@ def _tell(sandbox: Sandbox, seed: Seed, begin: float, ui: UI) -> None:
     parts = [accounts, *(f"{name} ({count(len(v.secrets), 'secret')})" for name, v in sandbox.vaults.items())]
     parts += [count(len(seed.blobs), "file")] if seed.blobs else []
     ui.say(f"sandbox: {', '.join(parts)}; ready in {seconds(time.perf_counter() - begin)}")
+
+
+def _warn_of_hosts(sandbox: Sandbox, faults: Sequence[Fault], ui: UI) -> None:
+    """Tell of faults at hosts that nobody will ask: a misspelt one would make all look well."""
+    known = sorted({*sandbox.accounts, *sandbox.vaults, "identity", "login"})
+    for fault in faults:
+        if fault.host is not None and not _HOST.search(fault.host) and fault.host not in known:
+            hits_nothing = UnknownNameError("account or vault", fault.host, known)
+            ui.warn(f"--fault {fault.kind}: {hits_nothing}")
 
 
 def _tell_refused(sandbox: Sandbox, ui: UI) -> None:

@@ -231,7 +231,7 @@ def test_wrong_faults_are_told(odibi, tmp_path, fault, said):
 def test_unknown_options_are_told(odibi, tmp_path):
     called = odibi("sandbox", "run", tmp_path / "prod.yaml", "--sead", "x")
     assert called.code == 2
-    assert "unknown option '--sead', did you mean '--seed'?" in called.err
+    assert "unknown option '--sead' (did you mean '--seed'?); `odibi" in called.err
 
 
 def environment_of(started) -> dict[str, object]:
@@ -458,3 +458,27 @@ def test_start_without_azurite_names_the_command(odibi, cache):
     called = odibi("sandbox", "start")
     assert called.code == 2
     assert "run: odibi sandbox install" in called.err
+
+
+@pytest.mark.parametrize("port", ["99999", "x", "-1"])
+def test_a_port_that_is_none(odibi, port):
+    called = odibi("sandbox", "start", f"--port={port}")
+    assert called.code == 2
+    assert "is no port; one is a number up to 65535" in called.err
+
+
+def test_a_port_that_is_taken(odibi, azure_server):
+    port = azure_server.env["HTTPS_PROXY"].rpartition(":")[2]
+    called = odibi("sandbox", "start", "--port", port)
+    assert (called.code, called.out) == (1, "")
+    assert called.err == f"error: port {port} of this machine is taken; name another one, or none for a free one\n"
+
+
+def test_a_fault_at_a_host_that_nobody_asks_is_told(process, files):
+    faults = ["403,host=brnzeacct", "latency,host=bronzeacct,seconds=0", "watch,host=*.vault.azure.net"]
+    words = [word for fault in faults for word in ("--fault", fault)]
+    called = process("sandbox", "run", files / "prod.yaml", "--seed", files / "seed", *words).finish()
+    assert called.code == 0, called.err
+    told = [line for line in called.err.splitlines() if "--fault" in line]
+    assert len(told) == 1
+    assert "unknown account or vault 'brnzeacct'; did you mean 'bronzeacct'?" in told[0]

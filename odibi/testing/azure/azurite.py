@@ -13,11 +13,13 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
+from odibi.errors import AccessError
 from odibi.testing.azure.certificates import Certificates
-from odibi.testing.azure.install import SandboxMissingError, azurite_main, find_node
+from odibi.testing.azure.install import SandboxMissingError, azurite_folder, azurite_main, find_node
 
 LAUNCHER = Path(__file__).with_name("launcher.js")
 START_SECONDS = 60.0
+MAX_SAID = 500
 KNOWN = "known"
 _LISTENS = re.compile(r"listens on https?://127\.0\.0\.1:(\d+)")
 _FRONT = re.compile(r"^front at (\d+)")
@@ -61,7 +63,7 @@ class Azurite:
         self._lines.put("")
 
     def wait_until_it_listens(self) -> None:
-        """Learn both ports. Raises `RuntimeError` where it ends instead."""
+        """Learn both ports. Raises `AccessError` where it ends instead."""
         said: list[str] = []
         while not self.port:
             try:
@@ -69,13 +71,26 @@ class Azurite:
             except Empty:
                 line = ""
             if not line:
-                raise RuntimeError(f"Azurite did not start; it said: {' '.join(said).strip() or 'nothing'}")
+                raise AccessError(_why_not(" ".join(said)))
             if found := _FRONT.search(line):
                 self.front = int(found[1])
                 continue
             said.append(line.strip())
             if found := _LISTENS.search(line):
                 self.port = int(found[1])
+
+
+def _why_not(said: str) -> str:
+    """Why it did not start, and what to do.
+
+    >>> _why_not("Error: listen EADDRINUSE: address already in use 127.0.0.1:8080 at Server.setupListenHandle")
+    'port 8080 of this machine is taken; name another one, or none for a free one'
+    """
+    if found := re.search(r"(EADDRINUSE|EACCES)\b.* 127\.0\.0\.1:(\d+)", said):
+        state = "is taken" if found[1] == "EADDRINUSE" else "may not be used"
+        return f"port {found[2]} of this machine {state}; name another one, or none for a free one"
+    told = said.strip()[:MAX_SAID] or "nothing"
+    return f"Azurite did not start; it said: {told}; to install it anew, delete the folder {azurite_folder()}"
 
 
 def find_azurite() -> tuple[str, Path]:

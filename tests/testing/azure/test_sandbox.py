@@ -285,5 +285,5 @@ def test_an_azurite_that_does_not_start_says_why(tmp_path, monkeypatch):
     main = tmp_path / "main.js"
     main.write_text("console.log('no memory left'); process.exit(3)")
     monkeypatch.setenv("AZURITE_MAIN", str(main))
-    with pytest.raises(RuntimeError, match="Azurite did not start; it said: no memory left"), azure_sandbox():
+    with pytest.raises(AccessError, match="Azurite did not start; it said: no memory left"), azure_sandbox():
         pass
