@@ -30,7 +30,7 @@ help:
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make format   let ruff mend and format the code"
 	@echo "make bench    measure odibi against the hand-written script"
-	@echo "make install  build .venv (the others do it when it is needed)"
+	@echo "make install  build .venv, and fetch the offline Azure where Node.js is there (the others do it when it is needed)"
 	@echo "make clean    remove .venv, .venv-oldest and everything that was built"
 
 install: $(STAMP)
