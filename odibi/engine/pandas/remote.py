@@ -2,7 +2,7 @@
 
 Each connection's own store is used, with its own credential, so three accounts can be joined in one query. DuckDB reads
 large Parquet through a file system of ours, `odibi://`: it asks for the columns and row groups of its query, which come
-side by side, and stay in the session's folder: what is asked for twice comes once.
+side by side: what is asked for again comes at most once more.
 """
 
 from __future__ import annotations
