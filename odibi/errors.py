@@ -26,7 +26,7 @@ Each error is also the built-in it resembles, so `except FileNotFoundError` work
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from odibi.secrets import clean_handled, scrub
@@ -78,7 +78,8 @@ class ConfigError(OdibiError, ValueError):
     """All mistakes of a configuration; `problems` has one entry a mistake, in file order."""
 
     def __init__(self, problems: Sequence[Problem] | str) -> None:
-        self.problems = [Problem(Position(), "", problems)] if isinstance(problems, str) else list(problems)
+        told = [Problem(Position(), "", problems)] if isinstance(problems, str) else problems
+        self.problems = [replace(each, message=scrub(each.message), hint=scrub(each.hint)) for each in told]
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

@@ -108,7 +108,7 @@ def remember_options(options: Mapping[str, Any]) -> None:
     """As `remember_settings`, of storage options, whose names are those of some library: also what looks like a key."""
     remember_settings(options)
     for value in options.values():
-        if isinstance(value, str) and re.fullmatch(_RANDOM, value):
+        if isinstance(value, str) and looks_secret(value):
             remember(value)
 
 
@@ -141,6 +141,24 @@ def shown_name(name: str) -> str:
     start = re.match(_NAME, name)
     shown = start[0] if start else ""
     return shown if shown == name else f"{shown}…"
+
+
+def shown_value(value: str) -> str:
+    """A value for a message that says what it can not be; what looks like a key, put in a wrong place, is not shown.
+
+    >>> shown_value("my_account"), shown_value("Zx9q8Lw3/Vt0aa1bb2cc3dd==")
+    ("'my_account'", 'what looks like a secret (25 characters)')
+    """
+    return f"what looks like a secret ({len(value)} characters)" if looks_secret(value) else repr(value)
+
+
+def looks_secret(value: str) -> bool:
+    """Whether no person made this value up: letters in both cases and digits, many of them.
+
+    >>> looks_secret("Zx9q8Lw3/Vt0aa1bb2cc3dd=="), looks_secret("account1.dfs.core.windows.net")
+    (True, False)
+    """
+    return re.fullmatch(_RANDOM, value.strip()) is not None
 
 
 def stands_out(value: str) -> bool:

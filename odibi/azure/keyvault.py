@@ -19,7 +19,7 @@ from odibi.azure.logins import made, slow_hint
 from odibi.azure.transport import authorities, drop_sessions, new_transport
 from odibi.azure.vault_problems import BUSY, Asked, code_of, problem
 from odibi.errors import KeyFetchError, KeyFetchTimeout, MissingExtraError, OdibiError
-from odibi.secrets import remember
+from odibi.secrets import remember, shown_value
 
 T = TypeVar("T")
 PUBLIC_VAULTS = CLOUDS[PUBLIC_CLOUD].vault
@@ -162,14 +162,16 @@ def _check_names(secret: Secret) -> None:
                             "give key_vault_name and secret_name")  # fmt: skip
     _check_vault(secret)
     if not re.fullmatch(r"[0-9a-zA-Z-]{1,127}", secret.name):
-        raise KeyFetchError(f"{secret.name!r} can not be the name of a secret; it has letters, digits and hyphens")
+        raise KeyFetchError(
+            f"{shown_value(secret.name)} can not be the name of a secret; it has letters, digits and hyphens"
+        )
 
 
 def _check_vault(secret: Secret) -> None:
     """The name becomes part of a URL to which a token is sent."""
     if not re.fullmatch(r"https://[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*(:\d+)?", secret.url):
         raise KeyFetchError(
-            f"{secret.vault!r} can not be the name of a vault; it has 3 to 24 letters, digits and hyphens, "
+            f"{shown_value(secret.vault)} can not be the name of a vault; it has 3 to 24 letters, digits and hyphens, "
             "or give its https URL"
         )
 

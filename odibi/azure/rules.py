@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from odibi.azure.clouds import PUBLIC_CLOUD
 from odibi.errors import PathEscapeError, Position, Problem, suggest
 from odibi.location import check_relative
+from odibi.secrets import shown_value
 
 DEFAULT_MODE = "key_vault"
 
@@ -73,7 +74,7 @@ def mistakes(settings: Mapping[str, Any], name: str = "", now: datetime | None =
     yield from _suffix(settings.get("endpoint_suffix"))
     mode = _mode(settings)
     if mode not in MODES:
-        yield _problem("auth_mode", f"Unsupported auth_mode {mode!r}", suggest(mode, MODES))
+        yield _problem("auth_mode", f"Unsupported auth_mode {shown_value(mode)}", suggest(mode, MODES))
         return
     foreign = [key for key in AUTH_KEYS if key not in KEYS_OF_MODE[mode] and _given(settings.get(key))]
     for key in foreign:
@@ -123,7 +124,7 @@ def _account(value: Any) -> Iterator[Problem]:
     elif isinstance(value, str) and not _ACCOUNT.fullmatch(value):
         host = re.search(r"(?:^|[/@])([a-z0-9]{3,24})\.(?:dfs|blob)\.", value)
         hint = f"give its name alone: {host[1]!r}" if host else "one has 3 to 24 lower-case letters and digits"
-        yield _problem("account", f"{value!r} is no name of a storage account", hint)
+        yield _problem("account", f"{shown_value(value)} is no name of a storage account", hint)
 
 
 def _container(settings: Mapping[str, Any], name: str) -> Iterator[Problem]:
@@ -137,7 +138,7 @@ def _container(settings: Mapping[str, Any], name: str) -> Iterator[Problem]:
     elif isinstance(value, str) and not _CONTAINER.fullmatch(value):
         if "/" in value and _CONTAINER.fullmatch(value.split("/")[0]):
             rule = f"write `container: {value.split('/')[0]}` and the folder as `path_prefix`"
-        message = f"{str(value)!r} is no name of a container" if value else "the container's name is empty"
+        message = f"{shown_value(str(value))} is no name of a container" if value else "the container's name is empty"
         yield _problem("container", message, rule)
 
 
@@ -157,7 +158,7 @@ def _suffix(value: Any) -> Iterator[Problem]:
     bare = re.sub(r"^(?:https?://)?\.?(?:(?:dfs|blob)\.)?", "", value.strip().lower()).rstrip("/.")
     if bare != value or not _SUFFIX.fullmatch(value):
         hint = f"write {bare!r}" if _SUFFIX.fullmatch(bare) else f"write it like {PUBLIC_CLOUD!r}"
-        yield _problem("endpoint_suffix", f"{str(value)!r} is no DNS suffix of a cloud", hint)
+        yield _problem("endpoint_suffix", f"{shown_value(str(value))} is no DNS suffix of a cloud", hint)
 
 
 # -- the keys of the modes ---------------------------------------------------------------------------------------------
@@ -169,9 +170,9 @@ def _form(key: str, value: Any, now: datetime | None) -> Iterator[Problem]:
     if key == "key_vault_name" and not _VAULT.fullmatch(value):
         host = re.search(r"(?:^|//)([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9])\.", value)
         hint = f"give its name alone: {host[1]!r}" if host else "one has 3 to 24 letters, digits and single hyphens"
-        yield _problem(key, f"{str(value)!r} is no name of a key vault", hint)
+        yield _problem(key, f"{shown_value(str(value))} is no name of a key vault", hint)
     elif key == "secret_name" and not _SECRET.fullmatch(value):
-        yield _problem(key, f"{str(value)!r} is no name of a secret", "one has letters, digits and hyphens")
+        yield _problem(key, f"{shown_value(str(value))} is no name of a secret", "one has letters, digits and hyphens")
     elif key == "sas_token":
         yield from _sas(value, now or datetime.now(UTC))
 

@@ -16,7 +16,7 @@ from odibi.azure import hadoop, rules
 from odibi.azure.clouds import PUBLIC_CLOUD, STORAGE_SCOPE, cloud_of
 from odibi.azure.rules import KEYS_OF_MODE
 from odibi.connections.base import BaseConnection, Diagnosis, Location, Need, check_relative
-from odibi.errors import ConfigError, KeyFetchError, Problem, UnsupportedError
+from odibi.errors import ConfigError, KeyFetchError, KeyFetchTimeout, Problem, UnsupportedError
 from odibi.model import Model
 from odibi.secrets import remember
 
@@ -263,10 +263,15 @@ class AzureADLS(BaseConnection):
         if self.auth_mode != "key_vault":
             raise UnsupportedError(f"{self._shown()} has auth_mode {self.auth_mode}, which has no account key; "
                                    "use storage_options()")  # fmt: skip
-        with self._fetching:
+        if not self._fetching.acquire(timeout=max(0.0, timeout)):  # another thread fetches it, and has more patience
+            raise KeyFetchTimeout(f"{self._title}: Key Vault fetch timed out after {timeout:.1f}s for vault "
+                                  f"{self.key_vault_name!r}, secret {self.secret_name!r}")  # fmt: skip
+        try:
             if self._fetched is None:
                 self.receive(self._fetch(timeout))
             return str(self._fetched)
+        finally:
+            self._fetching.release()
 
     def _fetch(self, timeout: float) -> str:
         need = self.needs()
@@ -274,7 +279,11 @@ class AzureADLS(BaseConnection):
         try:
             return need.fetch(timeout)
         except KeyFetchError as error:
-            raise type(error)(f"{self.name or self.account}: {error}") from error
+            raise type(error)(f"{self._title}: {error}") from error
+
+    @property
+    def _title(self) -> str:
+        return self.name or self.account
 
     def storage_options(self) -> Mapping[str, Any]:
         """The options of `odibi.azure.storage`; fetches the credential where none was received.

@@ -9,6 +9,7 @@ from typing import Any
 from odibi.config.problems import Finding, check
 from odibi.connections import CONNECTIONS, BaseConnection
 from odibi.errors import suggest
+from odibi.secrets import scrub
 
 Settings = BaseConnection | Mapping[str, Any]
 
@@ -25,7 +26,7 @@ def build(connections: Mapping[str, Settings]) -> tuple[dict[str, BaseConnection
         try:
             made[name] = given if isinstance(given, BaseConnection) else _from_settings(name, given, defaults)
         except ValueError as error:
-            wrong[name] = str(error)
+            wrong[name] = scrub(str(error))
         else:
             made[name].name = made[name].name or name
     return made, wrong

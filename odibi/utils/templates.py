@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from odibi.azure.rules import SECRET_KEYS
-from odibi.secrets import remember
+from odibi.azure.rules import MEANT, SECRET_KEYS
+from odibi.secrets import looks_secret, names_secret, remember
 from odibi.utils.printing import say
 
 
@@ -42,12 +42,17 @@ def _settings(name: str, settings: Mapping[str, Any], variables: dict[str, str])
         if value is None:
             continue
         shown[key] = value
-        if key in SECRET_KEYS and not str(value).startswith("${"):
+        if _is_secret(key, value) and not str(value).startswith("${"):
             variable = re.sub(r"\W", "_", f"{name}_{key}").upper()
             remember(str(value))
             variables[variable] = str(value)
             shown[key] = f"${{{variable}}}"
     return shown
+
+
+def _is_secret(key: str, value: Any) -> bool:
+    """Also under another tool's name for the key, or a misspelt one: what is printed goes into a file."""
+    return MEANT.get(key, key) in SECRET_KEYS or names_secret(key) or looks_secret(str(value))
 
 
 def as_yaml(data: Any) -> str:

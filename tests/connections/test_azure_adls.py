@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+import traceback
 import warnings
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +18,16 @@ from hypothesis import strategies as st
 
 from odibi.connections import AzureADLS
 from odibi.connections import azure_adls as module
-from odibi.errors import ConfigError, KeyFetchError, KeyFetchTimeout, PathEscapeError, UnsupportedError
+from odibi.errors import (
+    ConfigError,
+    KeyFetchError,
+    KeyFetchTimeout,
+    PathEscapeError,
+    Position,
+    Problem,
+    UnsupportedError,
+)
+from odibi.secrets import remember
 
 KEY = "c2VjcmV0LWtleQ=="
 REAL_KEY = "QUJD" * 21 + "QQ=="
@@ -138,6 +149,21 @@ def test_a_key_of_another_mode(mode: str, key: str, owners: str) -> None:
     with pytest.raises(ValueError, match=f"{key!r} belongs to auth_mode {owners}, and this is {mode}; take it out"):
         lake(mode, **{key: "something"})
     lake(mode, **{key: ""})  # what an unset ${VAR:-} gives
+
+
+@pytest.mark.parametrize("key", ["account", "container", "auth_mode", "key_vault_name", "secret_name"])
+def test_a_key_in_a_wrong_place_is_not_shown(key: str) -> None:
+    pasted = "Zx9q8Lw/3+Vt" * 7 + "aa=="
+    settings = {"account": "acct1", "container": "bronze", "key_vault_name": "kv-1", "secret_name": "k", key: pasted}
+    with pytest.raises(ConfigError, match=r"what looks like a secret \(88 characters\)") as caught:
+        AzureADLS(**settings)
+    assert pasted not in repr(caught.value.problems) + "".join(traceback.format_exception(caught.value))
+
+
+def test_mistakes_as_data_show_no_secret() -> None:
+    remember("p4ssw0rd-of-bronze")
+    error = ConfigError([Problem(Position(), "key", "'p4ssw0rd-of-bronze' is wrong", "not p4ssw0rd-of-bronze")])
+    assert "p4ss" not in repr(error.problems)
 
 
 NAMES = [
@@ -262,6 +288,25 @@ def test_many_threads_fetch_a_key_once(vaulted: Any) -> None:
         thread.join()
     assert found == [KEY] * 20
     assert len(need.timeouts) == 1
+
+
+def test_who_has_less_patience_does_not_wait_for_another_thread(vaulted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, need = vaulted(KEY)
+    hangs, release = threading.Event(), threading.Event()
+    fetch = need.fetch
+    monkeypatch.setattr(need, "fetch", lambda timeout: (hangs.set(), release.wait(20), fetch(timeout))[-1])
+    patient = threading.Thread(target=made.get_storage_key)
+    patient.start()
+    assert hangs.wait(10)
+    began = time.monotonic()
+    with pytest.raises(
+        TimeoutError, match=r"^bronze: .* timed out after 0.1s for vault 'company-kv', secret 'bronze-key'$"
+    ):
+        made.get_storage_key(timeout=0.1)
+    assert time.monotonic() - began < 10
+    release.set()
+    patient.join()
+    assert made.get_storage_key(timeout=0.1) == KEY
 
 
 @pytest.mark.parametrize("kind", [KeyFetchError, KeyFetchTimeout])

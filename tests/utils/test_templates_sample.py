@@ -48,6 +48,18 @@ def test_a_secret_becomes_a_variable(key: str, capsys: pytest.CaptureFixture[str
     assert without_secrets(settings)[1] == {f"DEV_1_{key.upper()}": KEY}
 
 
+@pytest.mark.parametrize("key", ["key", "access_key", "sas", "storage_account_key", "acount_key", "connection_string"])
+def test_a_secret_by_another_name_is_not_printed_either(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_connection_templates({"dev": {"type": "azure_adls", "account": "devacct", key: KEY}})
+    assert KEY not in capsys.readouterr().out
+
+
+def test_what_is_wrong_with_settings_shows_no_secret_of_others() -> None:
+    direct = {"type": "azure_adls", "account": "devacct", "auth_mode": "direct_key", "account_key": KEY}
+    _, wrong = build({"dev": direct, "odd": {"type": KEY}})
+    assert KEY not in wrong["odd"]
+
+
 def test_a_variable_stays_one(capsys: pytest.CaptureFixture[str]) -> None:
     print_connection_templates({"dev": {"type": "azure_adls", "account": "devacct", "account_key": "${DEV_KEY}"}})
     assert "account_key: ${DEV_KEY}" in capsys.readouterr().out
