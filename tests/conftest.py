@@ -15,9 +15,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's shell reaches a test."""
+    """No setting of the developer's shell reaches a test, but for the place where Azurite is installed."""
     for name in [*os.environ]:
-        if name.startswith("ODIBI_"):
+        if name.startswith("ODIBI_") and name != "ODIBI_CACHE_DIR":
             monkeypatch.delenv(name)
 
 
