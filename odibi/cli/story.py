@@ -95,16 +95,36 @@ def _open(store: StoryStore, args: argparse.Namespace, ui: UI) -> None:
     import webbrowser
 
     head = _found(store, args)
-    place = Path(head.page)
-    if "://" not in head.page and not place.is_file():
-        raise _unreadable(store, head, place.name)
-    opened = webbrowser.open(head.page if "://" in head.page else place.resolve().as_uri())
+    page = _local_page(store, head)
+    opened = webbrowser.open(page.resolve().as_uri())
     if ui.json:
         ui.dump({"story": head.page, "opened": opened})
         return
     ui.data(head.page)
+    if "://" in head.page:
+        ui.say(f"what is opened is a copy of it: {page}")
     if not opened:
         ui.warn("no browser could be started; open the file by hand")
+
+
+def _local_page(store: StoryStore, head: StoryHead) -> Path:
+    """The page as a file. No browser opens what is in a storage account: of that a copy is made, which stays, for the
+    browser reads it when we have gone."""
+    import tempfile
+
+    from odibi.story.store import PAGE
+
+    if "://" not in head.page:
+        if not Path(head.page).is_file():
+            raise _unreadable(store, head, Path(head.page).name)
+        return Path(head.page)
+    try:
+        text = store.read(f"{head.folder}/{PAGE}")
+    except (OSError, ValueError) as error:
+        raise _unreadable(store, head, PAGE) from error
+    copy = Path(tempfile.mkdtemp(prefix="odibi-story-")) / PAGE
+    copy.write_text(text, encoding="utf-8")
+    return copy
 
 
 _ACTIONS = {"list": _list, "show": _show, "open": _open}

@@ -6,8 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
+
+from odibi.testing import memory_connections
 
 Odibi = Callable[..., Any]
 
@@ -48,6 +52,27 @@ def test_a_story_is_opened(odibi: Odibi, ran: tuple[Path, list[str]], monkeypatc
     assert Path(called.out.strip()).name == "story.html"
     monkeypatch.setattr("webbrowser.open", lambda url: False)
     assert "open the file by hand" in odibi("story", "open", file).err
+
+
+def test_open_a_story_behind_a_url(
+    odibi: Odibi, write_project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No browser opens what is in a storage account: it is given a copy."""
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
+    file = write_project("""
+connections: {far: {type: memory, bucket: tales}}
+story: {connection: far}
+pipelines: [{pipeline: p, nodes: [{name: one, transform: {steps: [SELECT 1 AS id]}}]}]
+""")
+    with memory_connections():
+        assert odibi("run", file).code == 0
+        called = odibi("story", "open", file)
+    assert called.code == 0
+    assert called.out.startswith("memory://")
+    page = Path(url2pathname(urlsplit(opened[0]).path))
+    assert f"a copy of it: {page}" in called.err
+    assert page.read_text(encoding="utf-8").lstrip().startswith("<!")
 
 
 def test_no_story_no_run_of_that_id_no_pipeline(odibi: Odibi, project: Path) -> None:
