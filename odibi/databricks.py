@@ -21,8 +21,8 @@ from odibi.cli.options import project_file, take_file_from
 from odibi.cli.run import perform
 from odibi.cli.ui import UI
 from odibi.errors import RunFailed
-from odibi.secrets import scrub
 from odibi.notebook import at_hand
+from odibi.secrets import scrub
 
 if TYPE_CHECKING:
     import argparse

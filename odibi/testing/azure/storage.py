@@ -40,7 +40,7 @@ class Storage:
 
     def containers(self, account: str) -> list[str]:
         """The names of the containers."""
-        return [name for name, _ in self._listed(account, "/", {"comp": "list"}, "Container")]
+        return list(self._listed(account, "/", {"comp": "list"}, "Container"))
 
     def put(self, account: str, container: str, path: str, content: bytes | IO[bytes], size: int | None = None) -> None:
         """Write a blob."""
@@ -59,14 +59,14 @@ class Storage:
     def blobs(self, account: str, container: str, prefix: str = "") -> list[str]:
         """The paths of all blobs."""
         query = {"restype": "container", "comp": "list", "prefix": prefix}
-        return [name for name, _ in self._listed(account, f"/{container}", query, "Blob")]
+        return list(self._listed(account, f"/{container}", query, "Blob"))
 
-    def _listed(self, account: str, path: str, query: Mapping[str, str], tag: str) -> Iterator[tuple[str, str]]:
+    def _listed(self, account: str, path: str, query: Mapping[str, str], tag: str) -> Iterator[str]:
         marker = ""
         while True:
             page = ET.fromstring(self._ask("GET", account, path, {**query, "marker": marker}, fine=(200,)))
             for item in page.iter(tag):
-                yield item.findtext("Name") or "", item.findtext("Properties/Last-Modified") or ""
+                yield item.findtext("Name") or ""
             marker = page.findtext("NextMarker") or ""
             if not marker:
                 return
