@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 SOON = timedelta(days=7)
 """A SAS that ends within this time is worth a warning."""
 KEY_MODES = ("key_vault", "direct_key")
-TOKEN_MODES = ("managed_identity", "service_principal", "default")
 _ELSEWHERE = "use key_vault, managed_identity, service_principal or sas"
 _SAFER = "use key_vault, managed_identity or unity_catalog"
 _IN_FILE = {
