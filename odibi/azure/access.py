@@ -27,6 +27,7 @@ CREDENTIALS = {
     "credential": "credential",
 }  # fmt: skip
 """Options that are a credential, and the kind each of them is."""
+_WHAT = {"key": "account key", "sas": "SAS", "token": "token"}
 OTHERS = ("account_name", "endpoint_suffix", "endpoint", "allow_http")
 
 
@@ -59,8 +60,14 @@ def place_of(location: Location) -> Place:
     authority, _, path = rest.partition("/")
     container, at, host = authority.partition("@")
     account, _, domain = host.partition(".")
+    named = str(options.get("account_name") or "")
     if not at:
-        account = str(options.get("account_name") or "")
+        account = named
+    elif named not in ("", account):
+        raise DataError(
+            f"{location.display}: storage_options has account_name {named!r}, and the path is in storage account "
+            f"{account!r}; leave account_name out, or use a connection to the other account"
+        )
     if not account or not container:
         raise DataError(f"{location.display}: {protocol}://{authority} names no account; write {protocol}://"
                         "container@account.dfs.core.windows.net/path, or give account_name")  # fmt: skip
@@ -82,6 +89,10 @@ def access_of(location: Location) -> Access:
         if value:
             if isinstance(value, str):
                 remember(value)
+            elif kind != "credential":
+                raise DataError(
+                    f"{location.display}: the {_WHAT[kind]} in storage_options is no text; write it in quotes"
+                )
             return Access(kind, value.lstrip("?") if kind == "sas" else value)
     raise AccessError(f"{location.display}: no credential for storage account {place_of(location).account!r}; "
                       "give account_key, sas_token or credential in storage_options")  # fmt: skip

@@ -123,6 +123,14 @@ def test_an_option_that_nothing_knows_is_refused_with_the_close_one() -> None:
         access_of(Location("abfss://c1@acct.dfs.core.windows.net/x"))
 
 
+def test_options_that_say_something_else_than_the_path_are_refused() -> None:
+    url = "abfss://c1@acct.dfs.core.windows.net/x"
+    with pytest.raises(DataError, match="account_name 'other', and the path is in storage account 'acct'"):
+        place_of(Location(url, storage_options={"account_key": "x", "account_name": "other"}))
+    with pytest.raises(DataError, match="the account key in storage_options is no text; write it in quotes"):
+        access_of(Location(url, storage_options={"account_key": 123}))
+
+
 # -- the environment ---------------------------------------------------------------------------------------------------
 
 OTHER_KEY = "b3RoZXJvdGhlcm90aGVy"
