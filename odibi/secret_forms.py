@@ -61,8 +61,7 @@ def anchors_of(value: str) -> tuple[str, ...]:
     'p4ssw0rd'
     """
     found: list[str] = []
-    for start in range(0, len(value), CHUNK):
-        chunk = value[start : start + CHUNK]
+    for chunk in _chunks(value):
         data = chunk.encode("utf-8", "surrogatepass")
         begins = data[:BEGINNING]
         texts = [chunk, begins.hex(), begins.hex().upper()]
@@ -71,10 +70,16 @@ def anchors_of(value: str) -> tuple[str, ...]:
     return tuple(found) if min(map(len, found), default=0) >= SHORTEST_ANCHOR else ()
 
 
+def _chunks(value: str) -> list[str]:
+    """The value in parts of equal length: a last one of a few characters would be found in every text."""
+    size = -(-len(value) // -(-len(value) // CHUNK)) if value else 1
+    return [value[start : start + size] for start in range(0, len(value), size)]
+
+
 def _forms(value: str) -> Iterator[Way]:
     if len(value) > CHUNK:
-        for start in range(0, len(value), CHUNK):
-            yield from _forms(value[start : start + CHUNK])
+        for chunk in _chunks(value):
+            yield from _forms(chunk)
         return
     data = value.encode("utf-8", "surrogatepass")
     value = value.replace("\r\n", "\n").replace("\r", "\n")

@@ -18,12 +18,13 @@ from xml.sax.saxutils import escape as xml_escape
 from xml.sax.saxutils import quoteattr
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
 from odibi.errors import AccessError, ConfigError, DataError, KeyFetchTimeout, OdibiError, Position, Problem
 from odibi.model import Model
+from odibi.secret_forms import anchors_of, pattern_of
 from odibi.secrets import (
     SHORTEST,
     clean,
@@ -110,6 +111,24 @@ def test_no_shape_of_secret_is_readable_in_any_writing(secret: str, writer: str,
     remember(secret)
     if writable(writer, secret):
         assert not leaks(scrub(f"{before}|{WRITERS[writer](secret)}|{after}"), secret)
+
+
+@pytest.mark.parametrize("length", [1999, 2000, 2001, 2002, 2005, 4001, 4003, 9001])
+def test_a_secret_of_any_length_goes_and_the_rest_stays(length: int) -> None:
+    secret = ("Zx9q8Lw3Vt0" * 900)[:length]
+    remember(secret)
+    told = "the quick brown fox JUMPS over 0123456789 lazy dogs"
+    assert scrub(f"{told} {secret} {told}") == f"{told} *** {told}"
+
+
+@settings(max_examples=25)
+@given(st.text("azAZ09+/=\\\n'&% é", min_size=SHORTEST, max_size=40), st.data())
+def test_what_a_pattern_finds_is_found_by_the_search_before_it(secret: str, data: st.DataObject) -> None:
+    anchors, pattern = anchors_of(secret), pattern_of([secret])
+    assert pattern is not None
+    if anchors:
+        found = data.draw(st.from_regex(pattern, fullmatch=True))
+        assert any(anchor in found for anchor in anchors)
 
 
 @given(st.lists(secrets, min_size=1, max_size=4), st.integers(0, 6))
