@@ -25,9 +25,10 @@ Each error is also the built-in it resembles, so `except FileNotFoundError` work
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from odibi.secrets import clean_handled, scrub
 
@@ -119,10 +120,12 @@ class PathEscapeError(AccessError, ValueError):
 class KeyFetchError(AccessError, RuntimeError):
     """Credentials could not be fetched; the text has one line a connection, each with its cause and the way out.
 
-    `failed` are the names of these connections, where several were fetched together.
+    `failed` are the names of these connections, where several were fetched together. `stories` has the places of the
+    stories of a run that could not start for it, by pipeline.
     """
 
     failed: frozenset[str] = frozenset()
+    stories: Mapping[str, str] = MappingProxyType({})
 
 
 class KeyFetchTimeout(KeyFetchError, TimeoutError):

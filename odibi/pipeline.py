@@ -101,10 +101,10 @@ class Pipeline:
             if engine is None:
                 used.close()
 
-    def _recorder(self, emit: Observer) -> Observer:
+    def _recorder(self, emit: Observer, reachable: bool) -> Observer:
         from odibi.stories import recorder_for
 
-        return recorder_for(self.project, emit)
+        return recorder_for(self.project, emit, reachable)
 
     def __repr__(self) -> str:
         return scrub(f"<Pipeline {self.project.name!r}: {', '.join(self.names) or 'no pipelines'}>")

@@ -94,13 +94,14 @@ def run_project(
     engine: Engine,
     options: RunOptions,
     observers: Sequence[Observer] = (),
-    recorder: Callable[[Observer], Observer] | None = None,
+    recorder: Callable[[Observer, bool], Observer] | None = None,
     stop: Stop | None = None,
 ) -> RunResult:
-    """Run the selected pipelines of a project. `recorder(emit)` makes the observer that writes the stories.
+    """Run the selected pipelines of a project. `recorder(emit, reachable)` makes the observer that writes the stories;
+    their own connection is not `reachable` where it needs a credential that did not come.
 
     Raises `UnknownNameError` for a pipeline or node that is not there, and `KeyFetchError` with all credentials that
-    could not be fetched, before anything runs; the stories say so where their own connection is not one of these.
+    could not be fetched, before anything runs; the stories say so, and the error says where they are.
     Failures of nodes are in the result, not raised. Ctrl-C ends the run cleanly: the result's status is `interrupted`.
     """
     selected = select_pipelines(project, options.pipelines, options.nodes)
@@ -111,12 +112,28 @@ def run_project(
         odd = fetch(needy, lambda: stop.requested)
     except KeyFetchError as error:
         reachable = project.story.connection not in error.failed
-        _Run(project, engine, options, (), recorder if reachable else None, stop).refuse(selected, str(error))
+        told = [partial(_tell_of_stories, observer) for observer in observers]
+        refused = _Run(project, engine, options, told, _recorder(recorder, reachable), stop)
+        refused.refuse(selected, str(error))
+        error.stories = refused.stories
         raise
     except KeyboardInterrupt:
         stop.request()
-        recorder = recorder if project.story.connection not in needy else None
-    return _Run(project, engine, options, observers, recorder, stop, odd).run(selected)
+        reachable = project.story.connection not in needy
+        return _Run(project, engine, options, observers, _recorder(recorder, reachable), stop).run(selected)
+    return _Run(project, engine, options, observers, _recorder(recorder), stop, odd).run(selected)
+
+
+def _recorder(
+    recorder: Callable[[Observer, bool], Observer] | None, reachable: bool = True
+) -> Callable[[Observer], Observer] | None:
+    return None if recorder is None else lambda emit: recorder(emit, reachable)
+
+
+def _tell_of_stories(observer: Observer, event: Event) -> None:
+    """Of a run that could not start only its stories are news: the error that is raised says the rest."""
+    if isinstance(event, StoryWritten):
+        observer(event)
 
 
 def select_pipelines(project: Project, names: Sequence[str], nodes: Sequence[str]) -> list[ResolvedPipeline]:

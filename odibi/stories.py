@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odibi.connections.base import BaseConnection, Location, check_relative
+from odibi.errors import AccessError
 from odibi.events import Observer, StorySettings
 from odibi.files import Files, files_for
 from odibi.project import Project
@@ -27,8 +28,9 @@ def store_for(project: Project) -> StoryStore:
     return FilesStore(connection, folder)
 
 
-def recorder_for(project: Project, emit: Observer) -> Observer:
-    """An observer that writes the story of every pipeline of a run and emits where it is."""
+def recorder_for(project: Project, emit: Observer, reachable: bool = True) -> Observer:
+    """An observer that writes the story of every pipeline of a run and emits where it is: in a temporary folder, with a
+    warning, where their own connection is not `reachable`."""
     story = project.story
     settings = StorySettings(
         max_sample_rows=story.max_sample_rows,
@@ -37,7 +39,44 @@ def recorder_for(project: Project, emit: Observer) -> Observer:
         scrub=scrub,
         scrub_document=scrub_document,
     )
-    return StoryRecorder(store_for(project), settings, emit)
+    return StoryRecorder(store_for(project) if reachable else _out_of_reach(project), settings, emit)
+
+
+def _out_of_reach(project: Project) -> StoryStore:
+    """In place of a store whose credential did not come: asking for it again would only take another time-out."""
+    connection = project.connections[project.story.connection or ""]
+    root = connection.describe().get("root", connection.name)
+    return OutOfReach("/".join([root.rstrip("/"), *filter(None, [project.story.path.strip("/")])]))
+
+
+@dataclass(frozen=True)
+class OutOfReach:
+    """Stories that can neither be read nor written."""
+
+    root: str
+
+    def write(self, relative: str, text: str) -> str:
+        """Refused."""
+        del relative, text
+        raise AccessError("the credential of their connection did not come")
+
+    def read(self, relative: str, limit: int | None = None) -> str:
+        """Refused."""
+        del relative, limit
+        raise AccessError("the credential of their connection did not come")
+
+    def pipelines(self) -> list[str]:
+        """None is known."""
+        return []
+
+    def runs(self, pipeline: str) -> list[str]:
+        """None is known."""
+        del pipeline
+        return []
+
+    def place(self, relative: str) -> str:
+        """Where the file would be."""
+        return f"{self.root}/{relative}"
 
 
 @dataclass(frozen=True)

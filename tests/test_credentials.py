@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -201,14 +202,25 @@ def test_stories_whose_own_credential_came_tell_it_too(tmp_path: Path) -> None:
     with pytest.raises(KeyFetchError) as raised:
         Pipeline.from_yaml(file).run("second")
     assert raised.value.failed == {"bronze"}
-    assert len(list(tmp_path.glob("tales/stories/second/*/story.json"))) == 1
+    (story,) = tmp_path.glob("tales/stories/second/*/story.html")
+    assert raised.value.stories == {"second": str(story)}
 
 
-def test_where_stories_need_a_credential_themselves_none_is_tried_again(tmp_path: Path) -> None:
-    with pytest.raises(KeyFetchError, match="tales: Secret 'wrong-key'"):
-        Pipeline.from_yaml(project(tmp_path, tales="vaulted, entry: wrong-key")).run("own")
+def test_where_stories_need_a_credential_themselves_they_go_to_a_temporary_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which is told; the credential is not asked for again."""
+    file = project(tmp_path, tales="vaulted, entry: wrong-key")
+    assert run_command(["run", str(file), "-p", "own"]) == 1
     assert FETCHED == ["wrong-key"]
     assert not (tmp_path / "tales").exists()
+    told = capsys.readouterr().err
+    assert "the credential of their connection did not come; it is in a temporary folder" in told
+    assert "error: Failed to fetch storage keys for 1 connection(s):\n  - tales: Secret 'wrong-key'" in told
+    place = Path(told.partition("story of own: ")[2].splitlines()[0])
+    story = json.loads(place.with_name("story.json").read_text(encoding="utf-8"))
+    assert "Secret 'wrong-key' not found" in story["pipeline"]["reason"]
+    shutil.rmtree(place.parents[2])
 
 
 def test_an_interrupt_does_not_wait_for_a_vault(tmp_path: Path) -> None:

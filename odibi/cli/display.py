@@ -101,9 +101,12 @@ class PlainDisplay:
 
     def stories(self, result: RunResult) -> None:
         """Where the stories are."""
-        for name, each in result.items():
-            if each.story_path:
-                self.tell("INFO", f"story of {printable(name)}: {near(each.story_path)}")
+        self.places({name: each.story_path for name, each in result.items() if each.story_path})
+
+    def places(self, stories: Mapping[str, str]) -> None:
+        """Where these stories are, by pipeline."""
+        for name, place in stories.items():
+            self.tell("INFO", f"story of {printable(name)}: {near(place)}")
 
 
 @dataclass
@@ -165,7 +168,7 @@ class StructuredDisplay(PlainDisplay):
         for warning in dict.fromkeys(warning for each in result.values() for warning in each.warnings):
             self.log("WARNING", "warning", message=warning)
 
-    def stories(self, result: RunResult) -> None:
+    def places(self, stories: Mapping[str, str]) -> None:
         """They were told as they were written."""
 
 
