@@ -96,7 +96,7 @@ def is_unexplained(error: BaseException) -> bool:
 
 
 def clean(text: str) -> str:
-    """The first paragraphs of a library's text, without colours."""
+    """A library's text, without colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
