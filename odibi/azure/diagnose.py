@@ -58,6 +58,11 @@ class Case:
     writes: bool
 
     @property
+    def doing(self) -> str:
+        """What the project does there: a role that only reads is the wrong one to ask for where it writes too."""
+        return "write" if self.writes else "read"
+
+    @property
     def scope(self) -> str:
         """What the token is for: the vault where there is one, else the storage."""
         if self.connection.auth_mode != "key_vault":
@@ -377,7 +382,7 @@ def _list(case: Case) -> Iterator[Diagnosis]:
     place = place_of(location)
 
     def first_page() -> list[Any]:
-        with explained(location, "read"):
+        with explained(location, case.doing):
             pages = object_store(location).list(prefix=place.path or None, chunk_size=PAGE)
             return list(next(iter(pages), []))
 
@@ -394,7 +399,7 @@ def _read(case: Case, location: Location, path: str) -> Iterator[Diagnosis]:
     from odibi.azure.storage import explained, object_store
 
     def look() -> None:
-        with explained(location, "read"):
+        with explained(location, case.doing):
             object_store(location).head(path)
 
     within(case.timeout, look)

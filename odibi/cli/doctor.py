@@ -78,7 +78,7 @@ def run(args: argparse.Namespace, ui: UI) -> int:
     if ui.json:
         ui.dump({"status": "red" if red else "ok", "exit_code": FAILED if red else 0, "checks": _plain(findings)})
     elif red:
-        ui.error(f"\n{red} of {len(findings)} checks are red")
+        ui.error(f"\n{red} of {len(findings)} checks {'are' if red > 1 else 'is'} red")
     return FAILED if red else 0
 
 

@@ -261,6 +261,14 @@ def test_a_missing_role_is_told_with_the_command_that_grants_it(azure: Sandbox, 
     assert "az role assignment create" in told
     assert "the-object" in told
     assert ACCOUNT in told
+    assert "Storage Blob Data Reader" in told
+
+
+def test_where_the_project_writes_the_role_lets_it_write(azure: Sandbox, azure_container: str) -> None:
+    """One that lets it read would be refused at the next step."""
+    with azure.fault(403, host=ACCOUNT, code="AuthorizationPermissionMismatch"):
+        steps = found(lake(azure_container, auth_mode="managed_identity"), writes=True)
+    assert "Storage Blob Data Contributor" in steps["list"].hint
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------------

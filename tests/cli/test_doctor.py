@@ -311,7 +311,7 @@ def test_stories_behind_a_connection_that_fails_are_not_looked_for(
     called = azure_project()
     assert time.monotonic() - began < 10
     assert "- stories: not checked: they need connection bronze" in called.out
-    assert called.err.endswith("checks are red\n")
+    assert called.err.endswith(" checks is red\n")
     assert "1 of" in called.err
 
 
