@@ -32,7 +32,8 @@ def script() -> NoReturn:
     """
     gc.set_threshold(50_000, 20, 50)  # hardly anything that a run makes is a cycle, and it makes much at the start
     code = main()
-    if threading.active_count() > 1:  # somebody's thread is still at work: leave as Python does, which waits for it
+    others = set(threading.enumerate()) - {threading.main_thread()}
+    if not all(thread.daemon for thread in others):  # still at work: leave as Python does, which waits for them
         sys.exit(code)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

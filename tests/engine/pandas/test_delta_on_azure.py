@@ -613,3 +613,22 @@ def test_more_partitions_than_are_read_one_by_one(lake: Lake) -> None:
     lake.write(sql, partition_by=("k", "t"))
     frame = scan(lake.session, Source(lake.connection, "t", "delta"))
     assert texts(lake.session, frame) == texts(lake.session, lake.session.frame(sql))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT for a single process")
+def test_an_interrupt_of_a_command_that_waits_for_azure_says_no_more_than_any(lake: Lake, tmp_path: Path) -> None:
+    """A thread that nobody waits for hangs in a request meanwhile: that is no reason to take all apart."""
+    file = tmp_path / "odibi.yaml"
+    file.write_text(PROJECT.format(container=lake.container))
+    env = {**lake.azure.environment(), "KEY": lake.azure.accounts[ACCOUNT], "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "odibi", "run", str(file), "--set", "ROWS=4"]
+    with lake.azure.fault("hang", host=ACCOUNT, path=r"part-.*\.parquet"), lake.azure.fault("watch", host=ACCOUNT):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+        deadline = time.monotonic() + 60
+        while not any(".parquet" in seen.path for seen in lake.azure.requests) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, out
+    assert "story of p" in out.splitlines()[-1]
+    assert not lake.files()
