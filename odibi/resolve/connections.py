@@ -17,6 +17,8 @@ Connections = dict[str, BaseConnection | None]
 """Connections by name; None for one that is wrong, which was told and makes what uses it no second mistake."""
 
 VAULT = "key_vault_name"
+PROJECT_WIDE = (VAULT, "service_credential")
+"""Keys of connections that the project can say for all of them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def build_connections(config: ProjectConfig, report: Report, production: bool = 
 
 def defaults_of(config: ProjectConfig) -> Defaults:
     """The project's defaults, and the vaults that its connections name."""
-    project = {VAULT: config.key_vault_name, "service_credential": config.service_credential}
+    project = {key: getattr(config, key) for key in PROJECT_WIDE}
     named = (settings.get(VAULT) for settings in config.connections.values())
     vaults: dict[str, str] = {}
     for vault in named:
@@ -102,8 +104,14 @@ def _tell(
             report.add((*path, key), problem.message, hint)
     elif key in defaults.own:
         report.add((key,), problem.message, problem.hint)
-    elif key not in defaults.values:
+    elif key not in defaults.values and not _told_of_the_project(key, report):
         report.add(path, problem.message, defaults.hint(key, problem.hint))
+
+
+def _told_of_the_project(key: str, report: Report) -> bool:
+    """Whether the project's own value for its connections was wrong, or is perhaps there under a misspelt key: then it
+    is no mistake of theirs as well."""
+    return key in PROJECT_WIDE and (report.damage.is_broken(key) or report.damage.lacks())
 
 
 def _made(

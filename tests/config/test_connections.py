@@ -166,6 +166,21 @@ def test_several_vaults_are_listed(file: File) -> None:
     assert problem.endswith("; several are named in the file: one-kv, two-kv")
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("key_vault_name: 12", "1:17: key_vault_name: expected text, found a number; write it in quotes"),
+        ("key_vault: company-kv", "1:1: key_vault: unknown key 'key_vault'; did you mean 'key_vault_name'? known: "),
+        ('key_vault_name: "${KV}"', "1:18: key_vault_name: variable 'KV' is not set; "),
+    ],
+)
+def test_a_vault_of_the_project_that_can_not_be_read_is_not_missing_as_well(file: File, line: str, told: str) -> None:
+    lakes = "{a: {type: azure_adls, account: account1, container: raw, secret_name: s}, "
+    lakes += "b: {type: azure_adls, account: account2, container: raw, secret_name: s}}"
+    (problem,) = file.problems(f"{line}\nconnections: {lakes}")
+    assert problem.startswith(told)
+
+
 def test_a_wrong_vault_of_the_project_is_told_once_and_there(file: File) -> None:
     assert file.problems(
         """
