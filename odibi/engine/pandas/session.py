@@ -24,6 +24,8 @@ import duckdb
 from odibi.engine.pandas.types import column_of
 from odibi.types import Column
 
+REMOTE_THREADS = 6
+"""Threads at least where files behind URLs are read by ranges."""
 MAX_DEPTH = 12
 """Lazy frames over lazy frames, before one is kept: planning time grows with the depth of nested queries."""
 # GLOBAL where a setting takes it: a cursor is a connection of its own, and has none of what another one was told.
@@ -216,9 +218,14 @@ class Session:
         return self._interrupted
 
     def mount(self, filesystem: Any) -> None:
-        """Let queries read files through an fsspec file system, whose `release` is called at the end."""
+        """Let queries read files through an fsspec file system, whose `release` is called at the end.
+
+        From now on there are more threads than cores: one that waits for its bytes computes nothing, and each asks for
+        one range at a time.
+        """
         self._connection.register_filesystem(filesystem)
         self._mounted.append(filesystem)
+        self.execute(f"SET threads = {max(2 * (os.cpu_count() or 1), REMOTE_THREADS)}")
 
     def failed(self, error: BaseException) -> str:
         """Keep the error of a mounted file system; gives the text to raise instead of it, for DuckDB keeps the text
