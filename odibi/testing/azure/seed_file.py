@@ -7,8 +7,9 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from odibi.config.loader import load_document
 from odibi.config.problems import check
@@ -39,6 +40,14 @@ class SecretSeed(Model):
     enabled: bool = Field(default=True, description="false: the secret is disabled")
 
 
+def _shape(given: Any) -> str:
+    """Which of the two a secret is written as: mistakes in a mapping are then told at its keys."""
+    return "mapping" if isinstance(given, (Mapping, SecretSeed)) else "text"
+
+
+_Secret = Annotated[Annotated[str, Tag("text")] | Annotated[SecretSeed, Tag("mapping")], Discriminator(_shape)]
+
+
 class SeedConfig(Model):
     """A seed file."""
 
@@ -49,7 +58,7 @@ class SeedConfig(Model):
     keys: dict[str, str] = Field(
         default_factory=no_keys, repr=False, description="Storage account to its key (base64); default: one is made"
     )
-    vaults: dict[str, dict[str, str | SecretSeed]] = Field(
+    vaults: dict[str, dict[str, _Secret]] = Field(
         default_factory=no_keys, description="Key vault to its secrets; each a value, or {account_key_of: account}"
     )
 

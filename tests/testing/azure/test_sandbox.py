@@ -219,6 +219,7 @@ def test_a_seed_is_what_there_is_at_the_start(azure_server, seed, tmp_path):
         ("vaults: {kvname: {s: {account_key_of: acct}}}", "unknown storage account 'acct'"),
         ("vaults: {kvname: {s: {enabled: true}}}", "needs either `value` or `account_key_of`"),
         ("vaults: {kvname: {s_1: x}}", "'s_1' is no name of a secret"),
+        ("vaults: {kvname: {s: {valu: x}}}", "1:23: vaults.kvname.s.valu: unknown key 'valu'; did you mean 'value'"),
         ("keys: {acct: 'no base64!'}", "keys.acct: is no base64"),
         ("accounts: [", "seed.yaml:1:"),
     ],
