@@ -94,6 +94,17 @@ def test_extra_all_holds_the_other_extras() -> None:
     assert set(extras) == {"all", "avro", "azure", "demo", "dev", "excel", "sandbox", "spark"}
 
 
+def test_every_module_has_its_layer() -> None:
+    """A module in no layer may import whatever it likes. `graph` and `story` have contracts of their own."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = next(each["layers"] for each in settings["contracts"] if each["id"] == "layers")
+    held = {name.strip(" ()").split(".")[1] for layer in layers for name in re.split("[|:]", layer)}
+    names = {path.stem for path in (ROOT / "odibi").glob("*.py")} | {
+        path.parent.name for path in (ROOT / "odibi").glob("*/__init__.py")
+    }
+    assert {name for name in names if not name.startswith("_")} - held == {"graph", "story"}
+
+
 def test_the_changelog_knows_this_version() -> None:
     assert f"\n## {odibi.__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
