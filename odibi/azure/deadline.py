@@ -61,6 +61,7 @@ def at_work() -> bool:
 def begin(work: Callable[[], T], name: str, progress: Progress | None = None) -> Future[T]:
     """Start `work` in a daemon thread of its own; `progress` is what it tells to."""
     future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # from now on nobody can cancel it, and its outcome finds its place
     context = contextvars.copy_context()
     if progress is not None:
         context.run(_progress.set, progress)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from odibi.azure.deadline import begin
+
 
 class AsyncCredential:
     """A shared TokenCredential for clients that wait for tokens with `await`; they can not close it."""
@@ -13,8 +15,9 @@ class AsyncCredential:
         self._credential = credential
 
     async def get_token(self, *scopes: str, **options: Any) -> Any:
-        """The token, asked for in a thread."""
-        return await asyncio.to_thread(self._credential.get_token, *scopes, **options)
+        """The token, asked for in a thread that neither the end of the loop nor that of the process waits for."""
+        work = begin(lambda: self._credential.get_token(*scopes, **options), "token")
+        return await asyncio.wrap_future(work)
 
     async def close(self) -> None:
         """Nothing: others use the credential too."""

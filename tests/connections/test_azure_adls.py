@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -519,3 +521,18 @@ def test_a_credential_for_adlfs_waits_for_tokens() -> None:
 
 def test_every_mode_has_its_settings_for_spark_or_none() -> None:
     assert set(module._SPARK) == set(MODES) - {"default"} == set(module.KEYS_OF_MODE) - {"default"}
+
+
+def test_a_login_that_hangs_holds_up_neither_loop_nor_process_of_adlfs() -> None:
+    script = """
+import asyncio, time
+from odibi.azure.for_adlfs import AsyncCredential
+class Hangs:
+    def get_token(self, *scopes): time.sleep(60)
+async def main():
+    try: await asyncio.wait_for(AsyncCredential(Hangs()).get_token("scope"), 0.2)
+    except TimeoutError: print("late")
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("late", "")
