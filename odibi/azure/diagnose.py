@@ -21,7 +21,7 @@ from odibi.azure.attempts import Attempt, Observed, in_short, is_chain, names_of
 from odibi.azure.clouds import STORAGE_SCOPE, cloud_of
 from odibi.azure.deadline import within
 from odibi.azure.rules import expiry, sas_parts
-from odibi.errors import OdibiError
+from odibi.errors import MissingExtraError, OdibiError
 from odibi.location import Diagnosis, Location
 from odibi.secrets import remember
 
@@ -153,9 +153,11 @@ def _address(case: Case) -> Iterator[Diagnosis]:
 
 
 def _ask(host: str, timeout: float) -> Mapping[str, str] | Diagnosis:
-    """The headers of an answer to nobody in particular, or why there is none."""
-    import requests
-
+    """The headers of an answer to nobody in particular, or why there is none. Raises `MissingExtraError`."""
+    try:
+        import requests
+    except ImportError:
+        raise MissingExtraError("requests", "azure", "reaching a storage account") from None
     try:
         return requests.get(
             f"https://{host}/?comp=list", timeout=(min(5.0, timeout), timeout), allow_redirects=False

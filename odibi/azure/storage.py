@@ -19,7 +19,7 @@ from odibi.location import Location
 
 __all__ = [
     "CREDENTIALS", "Access", "Place", "access_of", "delta_options", "drop_stores", "explain", "explained",
-    "object_store", "place_of",
+    "object_store", "place_of", "require_obstore",
 ]  # fmt: skip
 
 KEYS_IN_ENVIRONMENT = ("azure_storage_account_key", "azure_storage_access_key", "azure_storage_master_key")
@@ -77,11 +77,18 @@ def drop_stores() -> None:
         _STORES.clear()
 
 
-def _new_store(place: Place, access: Access, limits: Limits, http: bool) -> Any:
+def require_obstore() -> None:
+    """Raises `MissingExtraError` where obstore is not installed."""
     try:
-        from obstore.store import AzureStore
+        import obstore.store  # noqa: F401
     except ImportError:
         raise MissingExtraError("obstore", "azure", "Azure storage") from None
+
+
+def _new_store(place: Place, access: Access, limits: Limits, http: bool) -> Any:
+    require_obstore()
+    from obstore.store import AzureStore
+
     return AzureStore(
         place.container,
         config={

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
 
-from odibi.azure.storage import explained, object_store, place_of
+from odibi.azure.storage import explained, object_store, place_of, require_obstore
 from odibi.azure.storage_problems import is_unexplained
 from odibi.azure.transfer import PART, Blob, Ranges, download, upload
 from odibi.files.base import Entry, Kind, is_hidden
@@ -37,7 +37,8 @@ class AzureFiles(UrlFiles):
 
     @classmethod
     def at(cls, location: Location) -> AzureFiles:
-        """The container of a location."""
+        """The container of a location. Raises `MissingExtraError` without the extra `azure`."""
+        require_obstore()
         return cls(location)
 
     # -- what is there -------------------------------------------------------------------------------------------------

@@ -24,7 +24,15 @@ from odibi.checks import NullCheck
 from odibi.connections import AzureADLS, BaseConnection
 from odibi.engine import PandasEngine
 from odibi.engine.base import NO_CHECKS, Checks, Query, Source, Target
-from odibi.errors import AccessError, CheckFailed, DataError, DataNotFoundError, KeyFetchError, OdibiError
+from odibi.errors import (
+    AccessError,
+    CheckFailed,
+    DataError,
+    DataNotFoundError,
+    KeyFetchError,
+    MissingExtraError,
+    OdibiError,
+)
 from odibi.files import expand, files_for, staged
 from odibi.location import Location
 from odibi.retry import is_transient
@@ -696,6 +704,22 @@ def test_a_full_disk_for_copies_is_told(
     monkeypatch.setattr(module, "download", full)
     with fails("no space left for a copy in .*TMPDIR", transient=False):
         engine.scan(Source(lake, "a.csv", "csv", {}))
+
+
+# -- without the extra -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("path", "format"), [("a.csv", "csv"), ("a.parquet", "parquet"), ("table", "delta")])
+def test_without_the_extra_it_is_named(
+    path: str, format: str, azure: Sandbox, lake: BaseConnection, engine: PandasEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("obstore", "obstore.store"):
+        monkeypatch.setitem(sys.modules, module, None)
+    frame = engine.query(Query("SELECT 1 AS id", "duckdb"), {})[0]
+    with pytest.raises(MissingExtraError, match=r"Azure storage needs the package 'obstore'.*\[azure\]"):
+        engine.scan(Source(lake, path, format, {}))
+    with pytest.raises(MissingExtraError, match="'obstore'"):
+        engine.save(frame, Target(lake, path, format, "overwrite"), NO_CHECKS)
 
 
 # -- cost --------------------------------------------------------------------------------------------------------------
