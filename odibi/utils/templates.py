@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from odibi.azure.rules import MEANT, SECRET_KEYS
-from odibi.secrets import looks_secret, names_secret, remember
+from odibi.secrets import names_secret, remember
 from odibi.utils.printing import say
 
 
@@ -42,7 +42,7 @@ def _settings(name: str, settings: Mapping[str, Any], variables: dict[str, str])
         if value is None:
             continue
         shown[key] = value
-        if _is_secret(key, value) and not str(value).startswith("${"):
+        if _is_secret(key) and not str(value).startswith("${"):
             variable = re.sub(r"\W", "_", f"{name}_{key}").upper()
             remember(str(value))
             variables[variable] = str(value)
@@ -50,9 +50,9 @@ def _settings(name: str, settings: Mapping[str, Any], variables: dict[str, str])
     return shown
 
 
-def _is_secret(key: str, value: Any) -> bool:
+def _is_secret(key: str) -> bool:
     """Also under another tool's name for the key, or a misspelt one: what is printed goes into a file."""
-    return MEANT.get(key, key) in SECRET_KEYS or names_secret(key) or looks_secret(str(value))
+    return MEANT.get(key, key) in SECRET_KEYS or names_secret(key) or key.lower().endswith("key")
 
 
 def as_yaml(data: Any) -> str:

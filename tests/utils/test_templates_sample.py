@@ -54,6 +54,12 @@ def test_a_secret_by_another_name_is_not_printed_either(key: str, capsys: pytest
     assert KEY not in capsys.readouterr().out
 
 
+def test_a_path_is_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    path = "/Workspace/Shared/Sales2024/lake"
+    print_connection_templates({"here": {"type": "local", "base_path": path}})
+    assert f"base_path: {path}" in capsys.readouterr().out
+
+
 def test_what_is_wrong_with_settings_shows_no_secret_of_others() -> None:
     direct = {"type": "azure_adls", "account": "devacct", "auth_mode": "direct_key", "account_key": KEY}
     _, wrong = build({"dev": direct, "odd": {"type": KEY}})
