@@ -530,6 +530,17 @@ def test_of_large_parquet_only_what_a_query_needs_comes(
     assert ranges.fetched < ranges.blob.size / 2
 
 
+def test_partitions_of_large_files_are_read_whatever_their_folders_are_named(
+    lake: BaseConnection, engine: PandasEngine
+) -> None:
+    for plant in ("1", "2"):
+        big_parquet(engine, lake, f"p/plant={plant}/f01/x.parquet")
+    frame = engine.scan(Source(lake, "p", "parquet", {}))
+    assert "odibi://" in frame.sql
+    rows = frame.session.execute(f"SELECT plant, count(*) FROM ({frame.sql}) GROUP BY ALL ORDER BY ALL", frame)
+    assert rows == [(1, 700_000), (2, 700_000)]
+
+
 def test_memory_is_given_back_with_the_engine(
     azure: Sandbox, lake: BaseConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,8 @@ def fetch(
 ) -> list[str]:
     """Paths at which DuckDB, and where not `by_parts` anybody, reads these files; `base` is the folder they are below.
     The names have no sign that DuckDB would take for a wildcard."""
-    places = [_place(session, number, path[len(base) :]) for number, path in enumerate(paths)]
+    names = [_name(path[len(base) :]) for path in paths]
+    places = [_place(session, number, name) for number, name in enumerate(names)]
     found: dict[int, str] = {}
 
     def get(number: int) -> None:
@@ -70,7 +71,7 @@ def fetch(
             if by_parts and hasattr(files, "ranges") and (files.size(path) if size is None else size) > WHOLE:
                 ranges = files.ranges(path, local, size, partial(getattr, session, "interrupted"))
                 ranges.read(ranges.blob.size - TAIL, ranges.blob.size)
-                found[number] = _mounted(session).add(ranges, location, local)
+                found[number] = _mounted(session).add(ranges, location, names[number])
             else:
                 files.download(path, local, partial(getattr, session, "interrupted"))
                 found[number] = local
@@ -79,13 +80,18 @@ def fetch(
     return [found[number] for number in range(len(paths))]
 
 
-def _place(session: Session, number: int, relative: str) -> str:
-    """A path in the session's folder: with a number, for names that differ only in case; without signs that file
-    systems or DuckDB take for something else. In `k=v` they are quoted, as DuckDB expects it there."""
+def _name(relative: str) -> str:
+    """A path without signs that file systems or DuckDB take for something else. In `k=v` they are quoted, as DuckDB
+    expects it there."""
+    parts = [_NO_NAME.sub(lambda sign: f"%{ord(sign[0]):02X}", part) for part in relative.split("/") if part]
+    return "/".join(parts)
+
+
+def _place(session: Session, number: int, name: str) -> str:
+    """A path in the session's folder: with a number, for names that differ only in case."""
     from odibi.engine.pandas.formats.base import scratch_folder
 
-    parts = [_NO_NAME.sub(lambda sign: f"%{ord(sign[0]):02X}", part) for part in relative.split("/") if part]
-    local = Path(scratch_folder(session), f"f{number}", *parts)
+    local = Path(scratch_folder(session), f"f{number}", name)
     local.parent.mkdir(parents=True, exist_ok=True)
     return str(local)
 
@@ -134,9 +140,9 @@ class _Mounted:
         self._files: dict[str, tuple[Any, Location]] = {}
         self._numbers = itertools.count()
 
-    def add(self, ranges: Any, location: Location, local: str) -> str:
-        """Make a file known; gives its URL, which has the local path's `k=v` folders and name."""
-        url = f"{PROTOCOL}://{next(self._numbers)}/{_below(local)}"
+    def add(self, ranges: Any, location: Location, name: str) -> str:
+        """Make a file known; gives its URL, which ends in the name."""
+        url = f"{PROTOCOL}://{next(self._numbers)}/{name}"
         self._files[url] = ranges, location
         return url
 
@@ -177,13 +183,6 @@ class _Mounted:
         """Always the same: what was asked for stays as it was."""
         del path
         return datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def _below(local: str) -> str:
-    """What `_place` put below its number."""
-    parts = Path(local).parts
-    number = next(place for place in range(len(parts) - 1, -1, -1) if re.fullmatch(r"f\d+", parts[place]))
-    return "/".join(parts[number + 1 :])
 
 
 class _Handle:
