@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 
 from odibi import Pipeline
@@ -67,8 +66,6 @@ def signature(azure: Sandbox) -> str:
     )  # fmt: skip
 
 
-NAMES_ACCOUNT_ONCE = fsspec.__version__ < "2024.12"
-"""Such an fsspec does not take `account_name` beside a URL that names the account too."""
 MODES = ["key_vault", "direct_key", "managed_identity", "service_principal", "sas", "default"]
 
 
@@ -95,8 +92,7 @@ def test_pandas_takes_the_options(mode: str, azure: Sandbox, data: str) -> None:
 
     lake = AzureADLS("bronzeacct", data, auth_mode=mode, **settings_of(azure)[mode])
     options = lake.pandas_storage_options()
-    url = f"abfss://{data}/in/a.csv" if NAMES_ACCOUNT_ONCE else lake.get_path("in/a.csv")
-    assert pd.read_csv(url, storage_options=options)["id"].tolist() == [1, 2]
+    assert pd.read_csv(lake.get_path("in/a.csv"), storage_options=options)["id"].tolist() == [1, 2]
 
 
 def test_the_options_of_a_key_are_exactly_these(azure: Sandbox, data: str) -> None:
