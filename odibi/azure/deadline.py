@@ -5,11 +5,13 @@ No pool of threads: leaving one, and the exit of the process, would wait for who
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -24,6 +26,27 @@ class OutOfTime(TimeoutError):
     def __init__(self, doing: str = "") -> None:
         self.doing = doing
         super().__init__(doing or "out of time")
+
+
+_loading = threading.Lock()
+LOADED_WITHIN = 10.0
+"""Seconds that a process which ends waits for libraries that are being loaded."""
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """To load a large library in a thread of ours. A process that ends waits for it, for a moment: Python ends a thread
+    that is in the midst of a library in Rust or C++ (as `cryptography` is) by ending the process with a signal."""
+    with _loading:
+        yield
+
+
+def _let_load() -> None:
+    if _loading.acquire(timeout=LOADED_WITHIN):
+        _loading.release()
+
+
+atexit.register(_let_load)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from odibi.azure.clouds import CLOUDS, PUBLIC_CLOUD
-from odibi.azure.deadline import OutOfTime, doing, noted, within
+from odibi.azure.deadline import OutOfTime, doing, loading, noted, within
 from odibi.azure.identity import ASKING, Identity, SharedCredential, credential_for
 from odibi.azure.logins import made, slow_hint
 from odibi.azure.transport import authorities, drop_sessions, new_transport
@@ -203,7 +203,8 @@ def _client(secret: Secret, credential: SharedCredential) -> Any:
     can put their own in its place."""
     with _making:
         try:
-            import azure.keyvault.secrets as sdk
+            with loading():
+                import azure.keyvault.secrets as sdk
         except ImportError as error:
             raise MissingExtraError("azure-keyvault-secrets", "azure", "a secret in Key Vault") from error
         key = sdk.SecretClient, secret.url, credential, credential.generation, authorities()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from odibi.azure.attempts import in_short
-from odibi.azure.deadline import at_work
+from odibi.azure.deadline import at_work, loading
 from odibi.azure.grants import service_credential as grant_of
 from odibi.errors import KeyFetchError, MissingExtraError
 from odibi.notebook import at_hand, in_databricks
@@ -49,7 +49,7 @@ _TALKATIVE = (
     "azure.core.pipeline.transport._requests_basic",
 )  # fmt: skip
 """Loggers of the SDK that say what our error says."""
-_importing = threading.Lock()
+_probing = threading.Lock()
 _answers: dict[str, bool] = {}
 
 
@@ -57,7 +57,7 @@ def sdk() -> Any:
     """The module `azure.identity`; its classes are looked up in it when they are called, so that tests can put their
     own in their place. Raises `MissingExtraError`."""
     try:
-        with _importing:
+        with loading():
             import azure.identity as module
         for name in _TALKATIVE:
             logging.getLogger(name).addFilter(_not_ours)
@@ -154,7 +154,7 @@ def metadata_answers() -> bool:
     if any(os.environ.get(name) for name in SAID):
         return True
     address = os.environ.get(METADATA_VARIABLE) or METADATA
-    with _importing:
+    with _probing:
         if address not in _answers:
             _answers[address] = _accepts(address)
     return _answers[address]

@@ -455,6 +455,24 @@ def test_the_process_ends_while_a_fetch_hangs(vault: Sandbox, where: str) -> Non
     assert time.monotonic() - began < 20
 
 
+def test_a_process_that_ends_lets_the_sdk_be_loaded_to_its_end() -> None:
+    """A thread that is ended in the midst of loading a library in Rust takes the process down with a signal."""
+    script = """
+import sys, time
+class Slow:
+    def find_spec(self, name, path, target=None):
+        if name == "azure.identity":
+            time.sleep(1)
+            print("loaded", flush=True)
+sys.meta_path.insert(0, Slow())
+from odibi.azure.keyvault import Secret
+try: Secret("kv", "s").fetch(0.1)
+except TimeoutError: print("late", flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=True)
+    assert (done.stdout.split(), done.stderr) == (["late", "loaded"], "")
+
+
 def test_no_thread_is_waited_for(vault: Sandbox) -> None:
     with vault.fault("hang", host=VAULT):
         refusal(timeout=0.5)
