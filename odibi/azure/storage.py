@@ -13,12 +13,13 @@ from datetime import timedelta
 from typing import Any
 
 from odibi.azure.access import CREDENTIALS, Access, Place, access_of, place_of, token_of
+from odibi.azure.clouds import PUBLIC_CLOUD
 from odibi.azure.storage_problems import explain, explained
 from odibi.errors import AccessError, MissingExtraError
 from odibi.location import Location
 
 __all__ = [
-    "CREDENTIALS", "Access", "Place", "access_of", "delta_options", "drop_stores", "explain", "explained",
+    "CREDENTIALS", "Access", "Place", "access_of", "delta_options", "delta_uri", "drop_stores", "explain", "explained",
     "object_store", "place_of", "require_obstore",
 ]  # fmt: skip
 
@@ -125,6 +126,14 @@ def _seconds(seconds: float) -> timedelta:
 
 
 # -- delta-rs ----------------------------------------------------------------------------------------------------------
+
+
+def delta_uri(location: Location) -> str:
+    """The URL for delta-rs, which knows no hosts of sovereign clouds: there the options name the account."""
+    if f".{PUBLIC_CLOUD}/" in f"{location.uri}/":
+        return location.uri
+    place = place_of(location)
+    return f"az://{place.container}/{place.path}".rstrip("/")
 
 
 def delta_options(location: Location) -> dict[str, str]:

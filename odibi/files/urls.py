@@ -9,7 +9,7 @@ from odibi.parallel import Stopped, never
 
 
 class UrlFiles(Files):
-    """A file system whose paths are URLs. One more file in this folder and one line in `odibi.files` make another."""
+    """A file system whose paths are URLs. One more file in this folder and one line in `places` make another."""
 
     puts_in_one_step = False
     """True where an upload shows the old content or the new, never a part."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from odibi.location import Location
 from odibi.parallel import Stopped, each
 
 LOG = "_delta_log"
-AZURE = frozenset(("abfs", "abfss", "adl", "az", "azure"))
+CLOUDS = dict.fromkeys(("abfs", "abfss", "adl", "az", "azure"), "odibi.azure.storage")
+"""Protocol to the module that knows its stores: it has `object_store`, `place_of`, `delta_uri`, `delta_options`,
+`explain` and `explained`, all of a location. What is of no cloud here is left to the libraries."""
 COMMITS_AT_ONCE = 16
 """Requests for commits that are under way together."""
 SMALL, SMALL_AT_ONCE, LARGE_AT_ONCE = 8 << 20, 8, 2
@@ -26,17 +29,17 @@ SMALL, SMALL_AT_ONCE, LARGE_AT_ONCE = 8 << 20, 8, 2
 parts go side by side."""
 
 
-def is_azure(location: Location) -> bool:
-    """True where the URL is one of Azure storage."""
-    return location.uri.partition("://")[0] in AZURE
+def cloud_of(location: Location) -> Any:
+    """The module that knows the store behind a URL, None where there is none."""
+    module = CLOUDS.get(location.uri.partition("://")[0])
+    return import_module(module) if module is not None else None
 
 
 def _store(location: Location) -> tuple[Any, str]:
     """The object store, and the path of the table in it."""
-    if is_azure(location):
-        from odibi.azure.storage import object_store, place_of
-
-        return object_store(location), place_of(location).path.strip("/")
+    cloud = cloud_of(location)
+    if cloud is not None:
+        return cloud.object_store(location), cloud.place_of(location).path.strip("/")
     try:
         from obstore.store import from_url
     except ImportError:
@@ -67,11 +70,9 @@ def explained(location: Location, doing: str) -> Iterator[None]:
 
 
 def _explained_by_store(location: Location, doing: str) -> AbstractContextManager[None]:
-    if not is_azure(location):
-        return nullcontext()
-    from odibi.azure.storage import explained as explained_by_azure
-
-    return explained_by_azure(location, doing)
+    cloud = cloud_of(location)
+    told: AbstractContextManager[None] = cloud.explained(location, doing) if cloud is not None else nullcontext()
+    return told
 
 
 def _inside(prefix: str, relative: str) -> str:

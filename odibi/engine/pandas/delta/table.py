@@ -360,20 +360,17 @@ def table_uri(location: Location) -> str:
             f"{location.display}: Delta tables can not be kept on {protocol}://; write a plain format "
             f"(format: parquet), or use a connection whose URL begins with one of {', '.join(sorted(STORES))}"
         )
-    if objects.is_azure(location) and ".core.windows.net/" not in f"{location.uri}/":
-        from odibi.azure.storage import place_of
-
-        place = place_of(location)  # delta-rs does not know the hosts of sovereign clouds: the options name the account
-        return objects.escaped(f"az://{place.container}/{place.path}".rstrip("/"))
-    return location.uri if location.local_path is not None else objects.escaped(location.uri)
+    cloud = objects.cloud_of(location)
+    uri = cloud.delta_uri(location) if cloud is not None else location.uri
+    return uri if location.local_path is not None else objects.escaped(uri)
 
 
 def storage_options(location: Location) -> dict[str, str] | None:
     """The location's options as delta-rs takes them, with a fresh token where one is needed."""
-    if location.local_path is None and objects.is_azure(location):
-        from odibi.azure.storage import delta_options
-
-        return delta_options(location)
+    cloud = objects.cloud_of(location)
+    if cloud is not None:
+        found: dict[str, str] = cloud.delta_options(location)
+        return found
     return {key: str(value) for key, value in location.storage_options.items()} or None
 
 
@@ -399,11 +396,9 @@ def _refused(location: Location, error: OSError, doing: str) -> OdibiError:
 
 def _of_storage(location: Location, error: Exception, doing: str) -> OdibiError | None:
     """What the store behind a URL refused: delta-rs tells it inside of its own texts."""
-    if location.local_path is not None or not objects.is_azure(location):
-        return None
-    from odibi.azure.storage import explain as explain_storage
-
-    return explain_storage(error, location, doing)
+    cloud = objects.cloud_of(location)
+    told: OdibiError | None = cloud.explain(error, location, doing) if cloud is not None else None
+    return told
 
 
 def plain_text(error: BaseException) -> str:
