@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -55,22 +54,10 @@ def _end_with_stdin() -> None:
 
 def _run() -> NoReturn:
     """`odibi …`, until it ends or stdin does."""
-    from odibi.__main__ import main
+    from odibi.__main__ import script
 
     threading.Thread(target=_end_with_stdin, daemon=True, name="end-with-parent").start()
-    code = main(sys.argv[1:])
-    deadline = time.monotonic() + 1.0
-    while threading.active_count() > 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    if threading.active_count() > 2:  # somebody's thread is still at work: Python waits for it
-        sys.exit(code)
-    import atexit
-
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(code)
+    script()
 
 
 if __name__ == "__main__":

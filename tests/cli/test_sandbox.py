@@ -326,6 +326,21 @@ def test_ctrl_c_reaches_the_run_once_and_nothing_stays(process, slow):
     assert not [number for number in children if is_alive(number)]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal to one process")
+def test_an_interrupt_does_not_wait_for_a_vault_that_hangs(process, files):
+    fault = ("--fault", "hang,host=company-kv")
+    started = process("sandbox", "run", files / "prod.yaml", "--seed", files / "seed", *fault)
+    started.wait_for("ready in")
+    time.sleep(3)  # the run has begun to wait
+    started.popen.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    called = started.finish()
+    assert called.code == 130, called.err
+    assert time.monotonic() - began < 10
+    assert "interrupted: the run was interrupted" in called.err
+    assert "leaked" not in called.err
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_nothing_survives_a_killed_parent(process, slow):
     started = process("sandbox", "run", slow / "prod.yaml", "--seed", slow / "seed")
