@@ -183,6 +183,32 @@ def test_a_commit_whose_answer_is_lost_is_in_the_table_once(lake: Lake, kind: st
     assert len(lake.log()) == 1 + there
 
 
+RESTORE = """
+from odibi.engine.pandas.delta import maintain
+print(maintain.restore(lake.location("t"), 0))
+"""
+
+
+def test_a_restore_whose_answer_is_lost_is_told_as_done(lake: Lake) -> None:
+    """In a process of its own: delta-rs lets no other thread run meanwhile, so none could make the answer get lost."""
+    lake.write("SELECT 1 AS v")
+    lake.write("SELECT 2 AS v")
+    with lake.azure.fault("drop", host=ACCOUNT, method="PUT", path=COMMITS, times=1):
+        told = finish(start(lake, RESTORE))
+    assert "'version': 2, 'restored_version': 0, 'num_removed_file': 1" in told
+    assert lake.rows() == [(1,)]
+    assert len(lake.log()) == 3
+
+
+def test_a_restore_without_the_right_to_write_asks_for_it(lake: Lake) -> None:
+    lake.write("SELECT 1 AS v")
+    lake.write("SELECT 2 AS v")
+    fault = {"host": ACCOUNT, "method": "PUT", "path": COMMITS, "code": "AuthorizationFailure"}
+    body = RESTORE.replace("print(", "try: print(") + "except Exception as error: print(error)"
+    with lake.azure.fault(403, **fault):
+        assert "lake:t: can not write: " in finish(start(lake, body))
+
+
 def test_a_commit_that_is_in_the_log_counts_although_its_writer_only_saw_errors(lake: Lake) -> None:
     lake.write("SELECT 1 AS v")
     with lake.azure.fault("drop", path=COMMITS, method="PUT"):

@@ -67,7 +67,7 @@ def commit_files(target: Target, plan: Plan, files: Sequence[WrittenFile], txn: 
         try:
             known = _send(target, plan, adds, _properties(target, txn, files, plan))
         except (CommitFailedError, DeltaError, OSError) as error:
-            found = _outcome(location, txn, plan.table, error)
+            found = outcome(location, txn, plan.table, error)
             if found is not None:
                 return found
             if not isinstance(error, CommitFailedError) and "already exists" not in str(error):
@@ -83,7 +83,7 @@ def commit_files(target: Target, plan: Plan, files: Sequence[WrittenFile], txn: 
     return found
 
 
-def _outcome(location: Location, txn: str, table: Table | None, error: BaseException) -> int | None:
+def outcome(location: Location, txn: str, table: Table | None, error: BaseException) -> int | None:
     """The version of a commit that ended with an error; None where the log shows that it is absent."""
     try:
         return find_commit(location, txn, table)
@@ -276,7 +276,7 @@ def commit_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, 
         try:
             _write_rows(session, frame, target, plan, _properties(target, txn, None, plan))
         except Exception as error:
-            found = _outcome(location, txn, plan.table, error)
+            found = outcome(location, txn, plan.table, error)
             if found is None:
                 refused = _refusal(location, plan.table, error)
                 if refused is not None:

@@ -8,7 +8,9 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from odibi.engine.pandas.delta.commit import TXN, outcome
 from odibi.engine.pandas.delta.table import (
+    Table,
     commits_of,
     explained,
     log_versions,
@@ -16,6 +18,7 @@ from odibi.engine.pandas.delta.table import (
     remote_commits,
 )
 from odibi.errors import DataError, DataNotFoundError, UnsupportedError
+from odibi.files import new_txn
 from odibi.location import Location
 
 SAME_THING = {"num_added_rows": "num_output_rows", "num_added_files": "num_files"}
@@ -78,7 +81,7 @@ def vacuum(
         raise DataError(f"retention_hours is {retention_hours}; give a number of hours from 0")
     table = open_table(location)
     try:
-        with explained(location):
+        with explained(location, "write"):
             files = table.delta.vacuum(
                 math.ceil(retention_hours), dry_run=dry_run, enforce_retention_duration=enforce, full=True
             )
@@ -112,8 +115,7 @@ def restore(location: Location, version: int) -> dict[str, Any]:
     if table.append_only:
         raise UnsupportedError(f"{location.display} is append-only (delta.appendOnly), so it can not be restored")
     try:
-        with explained(location):
-            metrics = table.delta.restore(version)
+        done, metrics = _restore(table, version)
     except DataError as error:
         found = re.search(r"missing file (\S+)", str(error))
         if found is None:
@@ -122,11 +124,30 @@ def restore(location: Location, version: int) -> dict[str, Any]:
             f"{location.display}: version {version} can not be restored, since its data file {found[1]} is gone "
             "(vacuumed or deleted); choose a younger version"
         ) from error
-    return {
-        "version": open_table(location).version,
-        "restored_version": version,
-        **{snake(k): v for k, v in _plain(metrics).items()},
-    }
+    return {"version": done, "restored_version": version, **metrics}
+
+
+def _restore(table: Table, version: int) -> tuple[int, dict[str, Any]]:
+    """Commit; gives the new version and delta-rs's counts. As in every commit an error does not say that it is absent:
+    a request whose answer was lost is sent again and meets its own commit."""
+    from deltalake import CommitProperties
+    from deltalake.exceptions import CommitFailedError
+
+    location, txn = table.location, new_txn()
+    properties = CommitProperties(custom_metadata={TXN: txn}, max_commit_retries=0)
+    with explained(location, "write"):
+        try:
+            metrics = table.delta.restore(version, commit_properties=properties)
+        except Exception as error:
+            done = outcome(location, txn, table, error)
+            if done is not None:
+                return done, next(entry["metrics"] for entry in history(location) if entry["version"] == done)
+            if isinstance(error, CommitFailedError):
+                raise DataError(
+                    f"{location.display}: another writer changed the table meanwhile; restore the version again"
+                ) from error
+            raise
+    return open_table(location).version, {snake(k): v for k, v in _plain(metrics).items()}
 
 
 def _plain(metrics: Any) -> dict[str, Any]:
