@@ -172,14 +172,18 @@ def _temporary_space() -> Iterator[Finding]:
 
 def _azurite() -> Iterator[Finding]:
     """The offline Azure, where it is installed."""
-    from odibi.testing.azure.install import VERSION, azurite_main
+    from odibi.testing.azure.install import VERSION, SandboxMissingError, azurite_main, find_node
 
     main = azurite_main()
-    if main is not None:
-        node = shutil.which("node")
-        text = f"Azurite {VERSION}" if node else f"Azurite {VERSION}, but there is no Node.js to run it"
-        hint = "" if node else "install Node.js 20 or newer; it must be found as `node`"
-        yield Finding("sandbox", "ok" if node else "info", text, hint, {"azurite": str(main), "node": node})
+    if main is None:
+        return
+    try:
+        node = find_node()
+    except SandboxMissingError as error:
+        text, _, hint = str(error).partition("; ")
+        yield Finding("sandbox", "info", f"Azurite {VERSION}; {text}", hint, {"azurite": str(main), "node": None})
+    else:
+        yield Finding("sandbox", "ok", f"Azurite {VERSION}", facts={"azurite": str(main), "node": node})
 
 
 CHECKS: tuple[Check, ...] = (

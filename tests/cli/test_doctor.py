@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import tomllib
@@ -45,6 +46,21 @@ def test_what_it_knows_is_what_pyproject_says() -> None:
     assert {name: names(extras[name]) for name in extras if name not in ("all", "dev")} == {
         name: set(packages) for name, packages in EXTRAS.items()
     }
+
+
+def test_the_sandbox_needs_the_node_that_it_would_take(
+    odibi: Odibi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "main.js").touch()
+    monkeypatch.setenv("AZURITE_MAIN", str(tmp_path / "main.js"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("AZURITE_NODE", raising=False)
+    found = by_name(odibi("doctor", "--json"))["sandbox"]
+    assert found["status"] == "info"
+    assert "no `node` on the PATH" in found["text"]
+    assert "install Node.js" in found["hint"]
+    monkeypatch.setenv("AZURITE_NODE", sys.executable)  # it has a --version, which is all that is asked for
+    assert by_name(odibi("doctor", "--json"))["sandbox"]["status"] == "ok"
 
 
 def test_databricks(odibi: Odibi, monkeypatch: pytest.MonkeyPatch) -> None:
