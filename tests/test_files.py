@@ -124,6 +124,10 @@ def test_what_is_missing_is_told_with_what_is_close(at):
         expand(at("raw/sale.csv"))
     with pytest.raises(DataNotFoundError, match=r"no file matches lake:raw/\*.tsv"):
         expand(at("raw/*.tsv"))
+    with pytest.raises(
+        DataNotFoundError, match=r"lake:rw does not exist; did you mean 'raw'\? the root of connection 'lake' has"
+    ):
+        expand(at("rw"))
 
 
 def test_links_that_leave_are_refused(tmp_path):

@@ -76,5 +76,5 @@ def _display(location: Location, folder: str) -> str:
     """A folder above `location` as messages show it."""
     if location.connection and location.root and folder.startswith(location.root.rstrip("/\\")):
         inside = folder[len(location.root.rstrip("/\\")) :].strip("/\\").replace("\\", "/")
-        return f"{location.connection}:{inside or '.'}"
+        return f"{location.connection}:{inside}" if inside else f"the root of connection {location.connection!r}"
     return folder
