@@ -354,6 +354,15 @@ def test_values_from_variables_are_not_shown(tmp_path: Path) -> None:
     assert VALUE not in told
 
 
+@pytest.mark.parametrize(
+    "place", ["type: ${DEV_KEY}", "type: local\n    ${DEV_KEY}: x", "type: local\n    base_path: a\nengine: ${DEV_KEY}"]
+)
+def test_a_key_from_a_variable_is_not_shown_where_a_name_belongs(place: str, tmp_path: Path) -> None:
+    key = EXAMPLES["key"]
+    told = mistakes(f"connections:\n  dev:\n    {place}\n", tmp_path, DEV_KEY=key)
+    assert not leaks(told, key)
+
+
 def mistakes(text: str, folder: Path, **variables: str) -> str:
     """Everything that is said of a file that is wrong, as text and as data."""
     file = folder / "config.yaml"

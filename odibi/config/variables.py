@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from odibi.errors import Position, Problem, closest
+from odibi.secrets import looks_secret, names_secret, remember
 
 MAX_ENV_FILE_BYTES = 1_000_000
 MAX_ENV_PROBLEMS = 20
@@ -90,8 +91,15 @@ class Variables:
         self._left = MAX_FILLED_CHARACTERS
 
     def get(self, name: str) -> str | None:
-        """The variable's value, or None if it is not set."""
+        """The variable's value, or None if it is not set. A key in a variable that is called one is a secret wherever
+        it is filled in, also by mistake as a connection's name."""
         self.used.add(name)
+        value = self._found(name)
+        if value and (names_secret(name) or name.lower().endswith("key")) and looks_secret(value):
+            remember(value)
+        return value
+
+    def _found(self, name: str) -> str | None:
         for place in (self._overrides, self._environ):
             value = place.get(name)
             if value is not None:
