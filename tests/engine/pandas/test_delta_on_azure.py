@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +238,25 @@ def test_where_nobody_can_know_whether_it_went_through_nothing_is_tried_again(la
         lake.write("SELECT 2 AS v")
     assert not is_transient(caught.value)
     assert lake.rows() == [(1,), (2,)], "it did go through here, and its files were not taken away"
+
+
+def test_a_commit_that_arrives_after_its_writer_gave_up_finds_its_files(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in no log when the writer looks; were the files deleted then, the table would be broken for good."""
+    from odibi.azure import storage
+
+    lake.write("SELECT 1 AS v")
+    monkeypatch.setattr(storage, "DELTA", replace(storage.DELTA, request=1, retry=0.5))
+    with lake.azure.fault("latency", host=ACCOUNT, method="PUT", path=COMMITS, seconds=3, times=1):
+        with pytest.raises(UnknownOutcome, match=r"not answer to the commit in time.*may still arrive") as caught:
+            lake.write("SELECT 2 AS v")
+        deadline = time.monotonic() + 30
+        while len(lake.log()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+    assert not is_transient(caught.value)
+    assert lake.rows() in ([(1,)], [(1,), (2,)])
+    assert len(lake.files()) == 2
 
 
 def test_an_upload_that_fails_leaves_nothing(lake: Lake) -> None:

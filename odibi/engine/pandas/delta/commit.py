@@ -44,10 +44,13 @@ NOT_WRITABLE = frozenset(
 
 CHECKPOINT_INTERVAL = 100
 """Delta-rs's default of `delta.checkpointInterval`."""
+_NO_ANSWER = re.compile(rf"PUT \S*/{LOG}/\d{{20}}\.json.*(?:timed out|TimedOut|kind: Timeout)")
+"""What is told of a commit that was sent and not answered. Its files must stay: if it is late, it names them."""
 
 
 class UnknownOutcome(AccessError):
-    """The connection was lost during a commit, and with it the way to see whether it went through."""
+    """The connection was lost during a commit, and with it the way to see whether it went through; or nobody answered,
+    and the commit may still arrive."""
 
 
 class Conflict(OdibiError):
@@ -84,9 +87,10 @@ def commit_files(target: Target, plan: Plan, files: Sequence[WrittenFile], txn: 
 
 
 def outcome(location: Location, txn: str, table: Table | None, error: BaseException) -> int | None:
-    """The version of a commit that ended with an error; None where the log shows that it is absent."""
+    """The version of a commit that ended with an error; None where the log shows that it is absent. Raises
+    `UnknownOutcome` where nobody can say."""
     try:
-        return find_commit(location, txn, table)
+        found = find_commit(location, txn, table)
     except Exception as lost:
         if location.local_path is not None:
             raise
@@ -95,6 +99,12 @@ def outcome(location: Location, txn: str, table: Table | None, error: BaseExcept
             f"to see whether it went through ({plain_text(lost)}); look at the table's history before you repeat the "
             "write"
         ) from None  # no cause: what may pass with the next try must not be tried again
+    if found is None and location.local_path is None and _NO_ANSWER.search(plain_text(error)):
+        raise UnknownOutcome(
+            f"{location.display}: the store did not answer to the commit in time. It is not in the log, but may still "
+            "arrive there; look at the table's history before you repeat the write"
+        ) from None
+    return found
 
 
 def _send(target: Target, plan: Plan, adds: list[Any], properties: Any) -> int | None:
