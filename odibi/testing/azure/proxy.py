@@ -113,6 +113,7 @@ class Proxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)  # what they closed is closed some turns of the loop later
 
     async def _close_for(self, fault: Fault | None) -> None:
         for transport, place in list(self._open.items()):
