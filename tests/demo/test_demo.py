@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from odibi.__main__ import main
+from odibi.cli.text import near
 from odibi.demo import GOLD, data_folder
 from odibi.engine import PandasEngine
 
@@ -139,7 +140,7 @@ def test_what_is_printed(demo: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert title in captured.out
     lines = captured.out.splitlines()
     assert next(line for line in lines if line.startswith("Endeavor Air")).split()[-5] == "18,460"
-    assert f"odibi run {demo / 'flights.yaml'}" in captured.err
+    assert f"odibi run {near(demo / 'flights.yaml')}" in captured.err
     assert captured.err.count("\nstory of ") == 3
 
 
