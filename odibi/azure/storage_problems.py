@@ -188,9 +188,10 @@ def _no_right(it: Refusal) -> str:
 
     owner = owner_of(it.access)
     command = storage_role(it.place.account, owner.object_id, it.doing == "write", owner.is_user)
+    writes = "" if it.doing == "write" else ", or Storage Blob Data Contributor where it is to write as well"
     return (
         f"the identity ({owner}) has no role that lets it {it.doing} in {it.account}; "
-        f"grant one (it takes minutes to work): {command}"
+        f"grant one{writes} (it takes minutes to work): {command}"
     )
 
 
