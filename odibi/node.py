@@ -150,7 +150,9 @@ class _Run:
         if number == len(self.node.steps):
             return True
         step = self.node.steps[number]
-        return step.kind == "function" or (step.kind == "sql" and _once(step.text, "current"))
+        if step.kind == "function":
+            return not self.engine.defers
+        return step.kind == "sql" and _once(step.text, "current")
 
     def compute(self, step: Step, current: Frame | None) -> tuple[Frame, str | None]:
         if isinstance(step, SqlStep):
@@ -189,17 +191,21 @@ class _Run:
             frame = self.check(frame)
         elif self.must_keep(frame):
             frame = self.keep(frame)
+        elif not self.job.users and self.engine.is_lazy(frame):
+            frame = self.computed(frame)
         self.describe(frame)
         return Result(frame, self.trail, self.repeatable)
 
     def must_keep(self, frame: Frame) -> bool:
-        """Whether the result is computed here: for more than one user, for none at all, or for one that might
-        compute it twice where another computation could give other rows."""
+        """Whether the result is kept here: for more than one user, or for one that might compute it twice where
+        another computation could give other rows."""
         if not self.engine.is_lazy(frame):
             return False
         users = self.job.users
-        if self.node.cache or len(users) != 1:
+        if self.node.cache:
             return True
+        if len(users) != 1:
+            return bool(users) and not (self.engine.defers and self.repeatable)
         return not self.repeatable and not computes_once(users[0], self.node.name)
 
     def keep(self, frame: Frame) -> Frame:
@@ -208,8 +214,16 @@ class _Run:
         self.trail, self.repeatable, self.is_stop = (), True, True
         return kept
 
+    def computed(self, frame: Frame) -> Frame:
+        """The result of a node that nobody uses, computed all the same: what is wrong in it must show."""
+        with self.at(self.last_step(), str(self.node.position)):
+            done = self.engine.compute(frame)
+        self.trail, self.repeatable, self.is_stop = (), True, True
+        return done
+
     def check(self, frame: Frame) -> Frame:
-        frame = self.keep(frame) if self.engine.is_lazy(frame) else frame
+        if self.engine.is_lazy(frame) and (self.must_keep(frame) or not self.engine.defers):
+            frame = self.keep(frame)
         self.is_stop = True
         with self.at("validation", str(self.node.position)):
             results = self.engine.check(frame, self.node.checks)

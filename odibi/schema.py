@@ -46,7 +46,7 @@ def json_schema() -> Schema:
     schema = _model_schema(ProjectConfig)
     definitions: Schema = schema.setdefault("$defs", {})
     schema["properties"]["connections"]["additionalProperties"] = _connections(definitions)
-    schema["properties"]["engine"] |= {"enum": sorted({*ENGINES, "spark"})}
+    schema["properties"]["engine"] |= {"enum": sorted(ENGINES)}
     definitions["OperationStep"] = _operations(definitions)
     sides: tuple[tuple[str, Side], ...] = (("ReadConfig", "read"), ("WriteConfig", "write"))
     for name, side in sides:

@@ -9,10 +9,15 @@ from odibi.registry import Registry
 if TYPE_CHECKING:
     from odibi.engine.base import Engine
     from odibi.engine.pandas.engine import PandasEngine
+    from odibi.engine.spark.engine import SparkEngine
 
-ENGINES = Registry("engine", {"pandas": "odibi.engine.pandas.engine:PandasEngine"}, entry_points="odibi.engines")
+ENGINES = Registry(
+    "engine",
+    {"pandas": "odibi.engine.pandas.engine:PandasEngine", "spark": "odibi.engine.spark.engine:SparkEngine"},
+    entry_points="odibi.engines",
+)
 
-__all__ = ["ENGINES", "Engine", "PandasEngine"]
+__all__ = ["ENGINES", "Engine", "PandasEngine", "SparkEngine"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +28,6 @@ def __getattr__(name: str) -> Any:
         return Engine
     if name == "PandasEngine":
         return ENGINES["pandas"]
+    if name == "SparkEngine":
+        return ENGINES["spark"]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

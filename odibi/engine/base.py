@@ -223,6 +223,9 @@ class Engine(ABC):
 
     name: ClassVar[str]
     dialect: ClassVar[str]
+    defers: ClassVar[bool] = False
+    """Whether frames stay plans until they are written: what a Python function gives, too, and a frame that is used
+    twice may be computed twice, as is the habit of such engines. Only what could give other rows then is kept."""
     connections: Mapping[str, BaseConnection]
 
     # -- what users call from Python; arguments are judged here, once --------------------------------------------------
@@ -370,6 +373,10 @@ class Engine(ABC):
     @abstractmethod
     def keep(self, frame: Frame) -> Frame:
         """The same data, computed once and held as long as a frame refers to it."""
+
+    def compute(self, frame: Frame) -> Frame:
+        """The same data, after every row was computed, of a node that nobody uses. The default keeps it."""
+        return self.keep(frame)
 
     @abstractmethod
     def sample(self, frame: Frame, rows: int) -> list[dict[str, Any]] | None:

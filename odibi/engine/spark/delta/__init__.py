@@ -1,0 +1,1 @@
+"""Delta tables on Spark: reading, writing, maintenance."""
