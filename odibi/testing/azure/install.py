@@ -11,11 +11,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from odibi.cache import cache_folder
 from odibi.errors import AccessError, DataNotFoundError
 
 VERSION = "3.37.0"
@@ -42,17 +42,6 @@ class Installed:
     folder: Path
     version: str
     new: bool
-
-
-def cache_folder() -> Path:
-    """Where odibi keeps what it fetched: ODIBI_CACHE_DIR, or the system's place for caches."""
-    if chosen := os.environ.get("ODIBI_CACHE_DIR"):
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "odibi" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "odibi"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "odibi"
 
 
 def azurite_folder() -> Path:
