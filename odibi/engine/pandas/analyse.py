@@ -14,15 +14,17 @@ from typing import Any
 
 import duckdb
 
+from odibi.engine import words
 from odibi.engine.base import Query, SqlAnalysis, SqlProblem
 from odibi.engine.pandas import scopes
 from odibi.engine.pandas.clashes import HINT, find_clash, suspected
 from odibi.engine.pandas.dialect import bare, translate
-from odibi.engine.pandas.errors import Raised, characters, find_name, listing, read, tell_binding
+from odibi.engine.pandas.errors import Raised, characters, read, tell_binding
 from odibi.engine.pandas.session import quote
-from odibi.engine.pandas.syntax import NO_WORLD, ONE_SELECT, Mistake, Syntax, TableName, read_tree
+from odibi.engine.pandas.syntax import Mistake, Syntax, TableName, read_tree
 from odibi.engine.pandas.types import column_of, duckdb_type
-from odibi.errors import SqlError, closest
+from odibi.engine.words import find_name
+from odibi.errors import SqlError
 from odibi.types import Column
 
 Inputs = Mapping[str, tuple[Column, ...] | None]
@@ -92,7 +94,7 @@ class Analyser:
 
     def _read_tree(self, sql: str) -> Syntax:
         if "\0" in sql:
-            return Syntax(mistakes=[Mistake("the SQL holds a NUL character", "", len(sql.partition("\0")[0].encode()))])
+            return Syntax(mistakes=[Mistake(words.NUL, "", len(sql.partition("\0")[0].encode()))])
         text = self._trees_ahead.pop(sql, None)
         if text is None:
             literal = sql.replace("'", "''")
@@ -121,13 +123,13 @@ class Analyser:
             message, hint = tell_binding(raised, {})
             return Mistake(message, hint, raised.byte)
         if not statements:
-            return Mistake("the SQL is empty", ONE_SELECT)
+            return Mistake(*words.EMPTY)
         if len(statements) > 1:
-            return Mistake("more than one statement", ONE_SELECT, len(statements[0].query.encode()))
+            return Mistake(*words.SEVERAL, len(statements[0].query.encode()))
         kind = statements[0].type.name
         if kind == "MULTI":
             return Mistake("PIVOT must say which values become columns", "add IN (…), or use `operation: pivot`")
-        return Mistake(f"{kind} is not a SELECT", ONE_SELECT)
+        return Mistake(*words.not_a_select(kind))
 
     # -- the inputs ----------------------------------------------------------------------------------------------------
 
@@ -233,18 +235,7 @@ def _problem(mistake: Mistake, sql: str) -> SqlProblem:
 
 
 def _unknown_table(table: TableName, inputs: Iterable[str]) -> Mistake:
-    known = sorted(inputs)
-    if len(table.path) > 1 or any(sign in table.name for sign in "./\\*:"):
-        return Mistake(f"{table.name!r} can not be read here", NO_WORLD, table.byte)
-    if table.name.lower() == "current":
-        several = "the step has several inputs: name one of" if len(known) > 1 else "name the input:"
-        why = f"{several} {listing(known)}" if known else "the step has no input"
-        return Mistake("`current` does not exist here", why, table.byte)
-    near = closest(table.name, known)
-    hint = f"did you mean {near[0]!r}? " if near else f"add {table.name!r} to depends_on; "
-    return Mistake(
-        f"there is no input {table.name!r}", f"{hint}inputs: {listing(known) if known else 'none'}", table.byte
-    )
+    return Mistake(*words.no_input(table.name, table.path, inputs), table.byte)
 
 
 # -- back to the text as written ---------------------------------------------------------------------------------------
@@ -265,4 +256,4 @@ def _place_in(written: str, sql: str, offset: int | None) -> int | None:
     """The place in the text as written of a place in its translation: the same occurrence of the same name."""
     if offset is None or written.startswith(sql):
         return offset
-    return scopes.same_occurrence(sql, offset, written)
+    return words.same_occurrence(sql, offset, written)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
+from odibi.engine import words
 from odibi.engine.pandas.session import quote
 
 _NUMBERED = re.compile(r"(?P<stem>.+)_\d+", re.DOTALL)
@@ -39,5 +40,5 @@ def find_clash(cursor: duckdb.DuckDBPyConnection, sql: str, inputs: Mapping[str,
     for name in names:
         twin = seen.setdefault(name.lower(), name)
         if twin != name:
-            return f"the columns {twin!r} and {name!r} of the result differ only in case"
+            return words.clash(twin, name)
     return None

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
+from odibi.engine import words
+from odibi.engine.words import TRY_CAST, WIDER, Inputs, Told, find_name, joined
 from odibi.errors import AccessError, DataError, DataNotFoundError, OdibiError, SqlError, closest
-from odibi.types import Column
 
-Inputs = Mapping[str, tuple[Column, ...] | None]
-Told = tuple[str, str]
-"""A message and what to do about it, each possibly empty."""
-
-MAX_LISTED = 20
 _CARET = re.compile(r"\n\nLINE (?P<line>\d+): (?P<shown>[^\n]*)\n(?P<indent> *)\^+\s*$")
 _JSON = re.compile(r'\{"exception_type".*\}', re.DOTALL)
 _INTERNAL = re.compile(r'"?(?:memory\.main\.)?"?__odibi_\w+"?')
@@ -93,14 +89,14 @@ def explain(exc: duckdb.Error, sql_as_run: str, written: str | None, inputs: Inp
         offset = _offset(raised, sql_as_run, written)
         if offset is None and written is not None:
             offset = find_name(raised.name, written)
-        return SqlError(_joined(message, hint), offset)
+        return SqlError(joined(message, hint), offset)
     for kinds, teller in _TELLERS:
         if isinstance(exc, kinds):
             found = teller(raised)
             if found is not None:
                 return found
     message, hint = tell_data(raised)
-    return _of_data(_joined(message, hint), raised, sql_as_run, written)
+    return _of_data(joined(message, hint), raised, sql_as_run, written)
 
 
 def read(exc: BaseException) -> Raised:
@@ -148,85 +144,59 @@ def tell_binding(raised: Raised, inputs: Inputs) -> Told:
     return first.rstrip(".!"), " ".join(rest.split())[:300]
 
 
-def columns_hint(name: str, candidates: Sequence[str], inputs: Inputs) -> str:
-    """`did you mean 'ab'? columns of orders: ab, c`, from what the binder offers and what the inputs have."""
-    known = [column.name for columns in inputs.values() for column in columns or ()]
-    offered = [found for found in map(_last_name, candidates) if found]
-    near = closest(name, offered) or closest(name, [column for column in known if column.lower() != name.lower()])
-    if name.lower() in map(str.lower, known) and offered:
-        return f"an inner query leaves it out; here there is: {listing(offered)}"
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    by_table = {table: [column.name for column in columns] for table, columns in inputs.items() if columns}
-    return (hint + "; ".join(f"columns of {table}: {listing(names)}" for table, names in by_table.items())).strip()
-
-
-def listing(names: Sequence[str]) -> str:
-    """Names with commas, cut where there are many."""
-    more = f", … ({len(names)} in all)" if len(names) > MAX_LISTED else ""
-    return ", ".join(names[:MAX_LISTED]) + more
-
-
 def _last_name(candidate: str) -> str:
     """`c` of `"t"."c"`."""
     return candidate.strip().removesuffix('"').rpartition('"')[2] or candidate.rpartition(".")[2]
 
 
 def _syntax(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
-    return f"syntax error at or near {match[1]}", ""
+    return words.syntax_error(match[1])
 
 
 def _no_column(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
     name = match[1].replace('""', '"')
-    offered = re.findall(r'"((?:[^"]|"")+)"', raised.text[match.end() :])
-    return f"there is no column {name!r}", columns_hint(name, offered, inputs)
+    return words.no_column(name, words.columns_hint(name, _offered(match, raised), inputs))
 
 
 def _no_column_in_table(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
     table, name = match[1], match[2]
-    offered = re.findall(r'"((?:[^"]|"")+)"', raised.text[match.end() :])
     own = {key: columns for key, columns in inputs.items() if key.lower() == table.lower()}
-    return f"{table!r} has no column {name!r}", columns_hint(name, offered, own or inputs)
+    return words.no_column_in(table, name, words.columns_hint(name, _offered(match, raised), own or inputs))
+
+
+def _offered(match: re.Match[str], raised: Raised) -> list[str]:
+    """The names that DuckDB proposes."""
+    listed = re.findall(r'"((?:[^"]|"")+)"', raised.text[match.end() :])
+    return [found for found in map(_last_name, listed) if found]
 
 
 def _no_table(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
     offered = [_last_name(item) for item in re.findall(r'"(?:[^"]|"")+"', raised.text[match.end() :])]
-    known = list(dict.fromkeys([*offered, *inputs]))
-    near = closest(match[1], known)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"there is no table {match[1]!r}", (hint + (f"known here: {listing(known)}" if known else "")).strip()
+    return words.no_table(match[1], [*offered, *inputs])
 
 
 def _no_function(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
-    kind, name = match[1].lower(), match[2].strip('"')
-    noun = "type" if kind == "type" else "function"
-    near = closest(name, [*raised.candidates, *re.findall(r'Did you mean "([^"]+)"', raised.text)])
-    shown = name if noun == "type" else f"{name}()"
-    return f"there is no {noun} {shown}", f"did you mean {near[0]!r}?" if near else ""
+    noun = "type" if match[1].lower() == "type" else "function"
+    known = [*raised.candidates, *re.findall(r'Did you mean "([^"]+)"', raised.text)]
+    return words.no_function(match[2].strip('"'), known, noun)
 
 
 def _wrong_arguments(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
     candidates = [line.strip().replace('"', "") for line in raised.text.splitlines()[1:] if line.startswith("\t")]
     shapes = [re.sub(r"\s*->.*|, /", "", line) for line in candidates if "->" in line]
-    call = match[1].replace("_LITERAL", "")
-    hint = f"it takes: {'; '.join(shapes[:6])}{' …' if len(shapes) > 6 else ''}" if shapes else ""
-    return f"no function fits {call}", f"{hint}; cast the arguments" if hint else "cast the arguments"
+    return words.wrong_arguments(match[1].replace("_LITERAL", ""), shapes)
 
 
 def _group_by(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
-    return (
-        f"column {match[1]!r} must be in GROUP BY or in an aggregate function",
-        f"add it to GROUP BY, or use any_value({match[1]}) where any of its values will do",
-    )
+    return words.group_by(match[1])
 
 
 def _ambiguous(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
-    ways = match[2].replace("'", "") if match[2] else ""
-    return f"column {match[1]!r} is in more than one table", f"write {ways}" if ways else "name its table"
+    return words.ambiguous(match[1], match[2].replace("'", "") if match[2] else "")
 
 
 def _no_field(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
-    fields = re.findall(r'"([^"]+)"', raised.text[match.end() :])
-    return f"the struct has no field {match[1]!r}", f"its fields: {listing(fields)}" if fields else ""
+    return words.no_field(match[1], re.findall(r'"([^"]+)"', raised.text[match.end() :]))
 
 
 def _arrow(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
@@ -234,10 +204,7 @@ def _arrow(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
 
 
 def _too_deep(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
-    return (
-        "the SQL is nested too deeply, or chains too many operators or UNIONs",
-        "spread it over several steps or nodes",
-    )
+    return words.TOO_DEEP
 
 
 _BINDING: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str], Raised, Inputs], Told]]] = (
@@ -277,53 +244,51 @@ def tell_data(raised: Raised) -> Told:
     return clean(text.partition("\n\n")[0].replace("\n", " ").strip()), ""
 
 
-_TRY_CAST = "TRY_CAST gives NULL for such values"
 _CUT_OFF = "it was cut off or is of another format; write it again"
 _CSV = r"^CSV Error on Line: (?P<line>\d+)\n"
 _CSV_LINE = rf"{_CSV}(?:Original Line: (?P<text>.*?)\n)?"
 _CSV_FILE = r".*\n\s+file = (?P<file>[^\n]*)"
 _CSV_VALUE = r"Could not convert string \"(?P<value>.*?)\""
-_WIDER = f"cast to a wider type; {_TRY_CAST}"
 _RULES = (
     (
         r"^Could not convert string ['\"](?P<value>.*?)['\"] to '?(?P<type>.+?)'?(?: when casting|$)",
         "{value!r} is not {type}",
-        _TRY_CAST,
+        TRY_CAST,
     ),
     (
         r'^invalid (?P<type>\w+) field format: "(?P<value>.*?)", expected format is \((?P<format>.*?)\)(?: when|$)',
         "{value!r} is not a {type}; it should look like {format}",
-        f"{_TRY_CAST}; strptime() reads other formats",
+        f"{TRY_CAST}; strptime() reads other formats",
     ),
     (
         r'^Casting value "(?P<value>.*?)" to type (?P<type>\S+) failed: value is out of range',
         "{value} does not fit {type}",
-        _WIDER,
+        WIDER,
     ),
     (
         r"^Could not cast value (?P<value>\S+) to (?P<type>\S+)",
         "{value} does not fit {type}",
-        _WIDER,
+        WIDER,
     ),
     (
         r"^Type \S+ with value (?P<value>.+?) can't be cast because .* for the destination type (?P<type>\S+)",
         "{value} does not fit {type}",
-        _WIDER,
+        WIDER,
     ),
     (
         r"^Type \S+ with value (?P<value>.+?) can't be cast to the destination type (?P<type>.+?)(?: when|$)",
         "{value} can not be cast to {type}",
-        _TRY_CAST,
+        TRY_CAST,
     ),
     (
         r"^Overflow in \w+ of (?P<type>\S+) \((?P<what>.+)\)",
         "overflow: {what} does not fit {type}",
-        "cast to a wider type first, for example BIGINT or DECIMAL(38,0)",
+        words.OVERFLOW_HINT,
     ),
     (
         r"^Division by zero in expression (?P<what>\(.+\))\. Use",
         "division by zero in {what}",
-        "NULLIF(divisor, 0) gives NULL instead",
+        words.DIVISION_HINT,
     ),
     (
         r'^Could not parse string "(?P<value>.*?)" according to format specifier "(?P<format>.*?)"',
@@ -332,8 +297,7 @@ _RULES = (
     ),
     (
         r"^More than one row returned by a subquery used as an expression",
-        "a subquery that stands for one value returned more than one row",
-        "aggregate it, or add a condition",
+        *words.ONE_VALUE,
     ),
     (
         r'^Malformed JSON at byte \d+ of input: (?P<what>[^.]+)\.\s+Input: "(?P<value>.*?)"',
@@ -445,14 +409,6 @@ def characters(text: str, byte: int) -> int:
     return byte if text.isascii() else len(text.encode("utf-8", "surrogatepass")[:byte].decode("utf-8", "ignore"))
 
 
-def find_name(name: str, written: str) -> int | None:
-    """Where an identifier stands in a text, if it does so exactly once."""
-    if not name:
-        return None
-    found = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", written, re.IGNORECASE)]
-    return found[0] if len(found) == 1 else None
-
-
 def _offset(raised: Raised, sql_as_run: str, written: str | None) -> int | None:
     """The place in `written` of what DuckDB points to in `sql_as_run`."""
     if written is None:
@@ -484,7 +440,3 @@ def _caret_place(sql: str, line: int, shown: str, indent: int) -> int | None:
 
 def _first_line(text: str) -> str:
     return text.partition("\n")[0].strip().rstrip(".!")
-
-
-def _joined(message: str, hint: str) -> str:
-    return f"{message}; {hint}" if hint else message

@@ -6,14 +6,12 @@ sight is known and nothing else can explain the name. Names compare without case
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from odibi.engine.pandas.errors import listing
+from odibi.engine import words
 from odibi.engine.pandas.syntax import Mistake, place
-from odibi.errors import closest
 
 Names = list[str] | None
 """Column names, None where they are not known."""
@@ -25,19 +23,6 @@ _WORDS = frozenset({
 _OWN_SCOPE = frozenset({"PIVOT", "SHOW_REF"})
 """Parts whose names mean something else inside; what they hold is left to the engine."""
 _SKIPPED_KEYS = frozenset({"cte_map", "type_expr", "from_table", "subquery", "sample", "replace_list"})
-
-
-def same_occurrence(sql: str, offset: int, written: str) -> int | None:
-    """The place in `written` of the identifier at `offset` of its translation, where both have it equally often."""
-    match = re.compile(r'["`]?(\w+)').match(sql, offset)
-    if match is None:
-        return None
-    pattern = re.compile(rf"(?<!\w){re.escape(match[1])}(?!\w)", re.IGNORECASE)
-    ours = [found.start() for found in pattern.finditer(sql)]
-    theirs = [found.start() for found in pattern.finditer(written)]
-    if len(ours) == len(theirs) and match.start(1) in ours:
-        return theirs[ours.index(match.start(1))]
-    return theirs[0] if len(theirs) == 1 else None
 
 
 def check(node: Tree, inputs: Mapping[str, Names]) -> tuple[list[Mistake], Names]:
@@ -203,12 +188,13 @@ class _Checker:
     def miss(self, name: str, part: Tree, scopes: Scopes) -> None:
         names = (column for scope in scopes for source in scope.sources for column in source.names or ())
         self.mistakes.append(
-            Mistake(f"there is no column {name!r}", _hint(name, list(dict.fromkeys(names))), place(part))
+            Mistake(*words.no_column(name, words.columns_here_hint(name, list(dict.fromkeys(names)))), place(part))
         )
 
     def miss_in(self, source: _Source, part: Tree) -> None:
         alias, name = part["column_names"][:2]
-        self.mistakes.append(Mistake(f"{alias!r} has no column {name!r}", _hint(name, source.names or []), place(part)))
+        hint = words.columns_here_hint(name, source.names or [])
+        self.mistakes.append(Mistake(*words.no_column_in(alias, name, hint), place(part)))
 
 
 def _any_has(name: str, scopes: Scopes) -> bool:
@@ -290,9 +276,3 @@ def _walk(part: Any) -> Iterator[Tree]:
 
 def _columns_in(part: Tree) -> Iterator[str]:
     return (name.lower() for item in _walk(part) if item.get("class") == "COLUMN_REF" for name in item["column_names"])
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    near = closest(name, known)
-    listed = f"columns here: {listing(known)}" if known else ""
-    return f"did you mean {near[0]!r}? {listed}" if near else listed

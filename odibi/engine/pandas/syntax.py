@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from odibi.engine import words
 from odibi.errors import closest, suggest
 
-ONE_SELECT = "a step is one SELECT over the names in depends_on"
-NO_WORLD = "SQL sees only the names in depends_on; read data with `read:`"
 QUERY_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE", "STATEMENT_NODE"})
 PURE_TABLE_FUNCTIONS = frozenset({
     "range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree", "regexp_split_to_table",
@@ -88,7 +87,7 @@ def read_tree(serialized: str) -> Syntax:
     found = Syntax(statement["node"])
     if statement.get("named_param_map"):
         message = "a query parameter (`?` or `$name`) has no value here"
-        found.mistakes.append(Mistake(message, "fill values in with `${NAME}`"))
+        found.mistakes.append(Mistake(message, words.PARAMETER_HINT))
     for part, ctes in _parts(statement["node"]):
         _look(part, ctes, found)
     return found
@@ -136,7 +135,7 @@ def _with_ctes(query: dict[str, Any], ctes: frozenset[str], stack: list[Any]) ->
 def _look(part: dict[str, Any], ctes: frozenset[str], found: Syntax) -> None:
     kind = part.get("type")
     if "cte_map" in part and kind not in QUERY_NODES:
-        found.mistakes.append(Mistake(f"{str(kind).split('_')[0]} is not a SELECT", ONE_SELECT))
+        found.mistakes.append(Mistake(*words.not_a_select(str(kind).split("_")[0])))
     look = _LOOKS.get(str(part.get("class") or kind))
     if look:
         look(part, ctes, found)
@@ -153,7 +152,7 @@ def _table(part: dict[str, Any], ctes: frozenset[str], found: Syntax) -> None:
 def _table_function(part: dict[str, Any], ctes: frozenset[str], found: Syntax) -> None:
     name = part["function"]["function_name"].lower()
     if name not in PURE_TABLE_FUNCTIONS:
-        message, hint = f"the table function {name}() can not be used here", NO_WORLD
+        message, hint = words.no_world_table_function(name)
         if closest(name, PURE_TABLE_FUNCTIONS):
             hint = suggest(name, sorted(PURE_TABLE_FUNCTIONS))
         found.mistakes.append(Mistake(message, hint, place(part)))
@@ -166,7 +165,7 @@ def _function(part: dict[str, Any], ctes: frozenset[str], found: Syntax) -> None
     if len(part["qualified_name"]["path"]) == 1:
         found.functions.setdefault(name, place(part))
     if name in WORLD_FUNCTIONS:
-        found.mistakes.append(Mistake(f"the function {name}() can not be used here", NO_WORLD, place(part)))
+        found.mistakes.append(Mistake(*words.no_world_function(name), place(part)))
     if _may_change(name, part):
         found.deterministic = False
 
@@ -236,7 +235,7 @@ def _join(part: dict[str, Any], ctes: frozenset[str], found: Syntax) -> None:
 
 def _show(part: dict[str, Any], ctes: frozenset[str], found: Syntax) -> None:
     if part.get("query") is None:
-        found.mistakes.append(Mistake("SHOW is not a SELECT", ONE_SELECT))
+        found.mistakes.append(Mistake(*words.not_a_select("SHOW")))
     elif part["show_type"] == "SUMMARY":
         found.deterministic = False  # its quantiles are estimates
 
