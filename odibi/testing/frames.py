@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from odibi.engine import ENGINES, Engine
-from odibi.types import DataType, parse_type
+from odibi.engine.tables import ALIASES, arrow_type
+from odibi.types import parse_type
 
 Rows = Iterable[Mapping[str, Any]]
 
@@ -69,28 +70,6 @@ def arrow_table(rows: Rows, schema: Mapping[str, str] | None = None) -> Any:
     return pa.table(arrays, names=names)
 
 
-def arrow_type(type: DataType) -> Any:
-    """The Arrow type of one of ours."""
-    import pyarrow as pa
-
-    inner = [arrow_type(child) for child in type.children]
-    if type.name == "decimal":
-        return pa.decimal128(type.precision, type.scale)
-    if type.name == "array":
-        return pa.list_(inner[0])
-    if type.name == "map":
-        return pa.map_(inner[0], inner[1])
-    if type.name == "struct":
-        return pa.struct(list(zip(type.field_names, inner, strict=True)))
-    timestamps = {"timestamp": pa.timestamp("us", tz="UTC"), "timestamp_ntz": pa.timestamp("us")}
-    return timestamps[type.name] if type.name in timestamps else pa.type_for_alias(_ALIASES.get(type.name, type.name))
-
-
-_ALIASES = {
-    "boolean": "bool", "tinyint": "int8", "smallint": "int16", "int": "int32", "bigint": "int64", "date": "date32",
-}  # fmt: skip
-
-
 def type_name(type: Any) -> str | None:
     """Our name of an Arrow type, as text; None for a column without values, Arrow's own name where we have none."""
     import pyarrow as pa
@@ -110,4 +89,4 @@ def type_name(type: Any) -> str | None:
     if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
         return f"array<{type_name(type.value_type)}>"
     text = str(type).removeprefix("large_").removesuffix("_view")
-    return {alias: ours for ours, alias in _ALIASES.items()}.get(text.split("[")[0], text)
+    return {alias: ours for ours, alias in ALIASES.items()}.get(text.split("[")[0], text)
