@@ -169,7 +169,7 @@ def test_the_dialect_is_that_of_the_files_engine_whoever_runs_it(folder: Folder)
 
 def test_engines_that_do_not_exist(folder: Folder):
     assert folder.problems("engine: pandsa") == [
-        "engine: unknown engine 'pandsa'; did you mean 'pandas'? known: pandas"
+        "engine: unknown engine 'pandsa'; did you mean 'pandas'? known: pandas, spark"
     ]
     assert folder.problems("project: x", engine="pandsa")[0].startswith("engine: unknown engine 'pandsa'")
     (problem,) = folder.problems("sql_dialect: sprak")
@@ -213,12 +213,12 @@ def test_all_mistakes_at_once_in_the_order_of_the_file(folder: Folder):
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ("{type: s3}", "x.type: unknown connection type 's3'; known: azure_adls, local, local_dbfs"),
+        ("{type: s3}", "x.type: unknown connection type 's3'; known: azure_adls, local, local_dbfs, unity_catalog"),
         (
             "{type: locl}",
-            "x.type: unknown connection type 'locl'; did you mean 'local'? known: azure_adls, local, local_dbfs",
+            "x.type: unknown connection type 'locl'; did you mean 'local'? known: azure_adls, local, local_dbfs, unity_catalog",
         ),
-        ("{base_path: a}", "x: the key 'type' is missing; add `type: …`; known: azure_adls, local, local_dbfs"),
+        ("{base_path: a}", "x: the key 'type' is missing; add `type: …`; known: azure_adls, local, local_dbfs, unity_catalog"),
         ("{tpye: local}", "x.tpye: unknown key 'tpye'; did you mean 'type'?"),
         (
             "{type: local, base_pth: a}",
@@ -226,7 +226,7 @@ def test_all_mistakes_at_once_in_the_order_of_the_file(folder: Folder):
         ),
         ("{type: local, base_path: 5}", "x.base_path: expected text, found a number; write it in quotes"),
         ("5", "x: expected a mapping, found a number"),
-        ("{type: 5}", "x.type: expected the name of a connection type; known: azure_adls, local, local_dbfs"),
+        ("{type: 5}", "x.type: expected the name of a connection type; known: azure_adls, local, local_dbfs, unity_catalog"),
     ],
 )
 def test_wrong_connections(folder: Folder, settings: str, problem: str):
