@@ -16,7 +16,9 @@ class Location:
 
     `uri` is a native absolute path for local data, else a URL (`memory://…`, `abfss://…`). `root` is the connection's
     base in the same spelling. `storage_options` are fsspec / object-store options; they may hold secrets and are
-    never shown. `display` is what messages and stories show.
+    never shown. `display` is what messages and stories show. `table` is set for a table that a catalog knows: its full
+    name as SQL takes it; where its files are is the catalog's business, and `uri` is no place of any. `governed` is
+    what a catalog gives access to, a table or a path in a volume: Spark takes such a path as it is.
     """
 
     uri: str
@@ -24,6 +26,8 @@ class Location:
     connection: str = ""
     relative: str = ""
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    table: str = ""
+    governed: bool = False
 
     @property
     def local_path(self) -> Path | None:

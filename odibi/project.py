@@ -190,13 +190,13 @@ def _check_story(story: StoryConfig, scope: Scope) -> None:
     connection: Any = None
     if story.connection is not None:
         connection = scope.connection(("story", "connection"), story.connection)
-    if connection is not None and not report.damage.is_broken("story", "path"):
+    refusal = connection.unusable("") if connection is not None else ""
+    if refusal:
+        message, _, hint = refusal.partition("; ")
+        report.add(("story", "connection"), f"no story can be written there: {message}", hint)
+    elif connection is not None and not report.damage.is_broken("story", "path"):
         try:
             connection.get_path(story.path)
         except PathEscapeError as error:
             message, _, hint = str(error).partition("; ")
             report.add(("story", "path"), message, hint)
-    refusal = connection.unusable("") if connection is not None else ""
-    if refusal:
-        message, _, hint = refusal.partition("; ")
-        report.add(("story", "connection"), f"no story can be written there: {message}", hint)

@@ -57,7 +57,7 @@ def end_data(end: Source | Target) -> dict[str, Any]:
     """Where something is read or written. `path` is the full path or URL."""
     return {
         "place": f"{end.connection.name}:{end.table or end.path}",
-        "path": end.connection.get_path(end.path),
+        "path": end.connection.get_path(end.path) if end.table is None else end.connection.get_table(end.table),
         "format": end.format,
         "options": shown_options(end),
     }

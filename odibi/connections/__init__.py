@@ -9,6 +9,7 @@ from odibi.registry import Registry
 
 if TYPE_CHECKING:
     from odibi.connections.azure_adls import AzureADLS
+    from odibi.connections.unity_catalog import UnityCatalogConnection
 
 CONNECTIONS = Registry(
     "connection type",
@@ -16,6 +17,7 @@ CONNECTIONS = Registry(
         "azure_adls": "odibi.connections.azure_adls:AzureADLS",
         "local": "odibi.connections.local:LocalConnection",
         "local_dbfs": "odibi.connections.local_dbfs:LocalDBFS",
+        "unity_catalog": "odibi.connections.unity_catalog:UnityCatalogConnection",
     },
     entry_points="odibi.connections",
 )
@@ -29,6 +31,7 @@ __all__ = [
     "LocalDBFS",
     "Location",
     "Need",
+    "UnityCatalogConnection",
 ]
 
 
@@ -38,4 +41,8 @@ def __getattr__(name: str) -> Any:
         from odibi.connections.azure_adls import AzureADLS
 
         return AzureADLS
+    if name == "UnityCatalogConnection":
+        from odibi.connections.unity_catalog import UnityCatalogConnection
+
+        return UnityCatalogConnection
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

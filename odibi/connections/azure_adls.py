@@ -174,12 +174,21 @@ class AzureADLS(BaseConnection):
             yield "account_key looks like a whole connection string; give only what stands behind AccountKey="
 
     def unusable(self, engine: str) -> str:
-        """`unity_catalog` has no credential that anything but Spark on Databricks could use."""
-        return self._only_databricks() if self.auth_mode == "unity_catalog" and engine != "spark" else ""
+        """`unity_catalog` has no credential that anything but Spark on Databricks could use, `default` none that Spark
+        could."""
+        if engine == "spark":
+            return self._not_for_spark() if self.auth_mode in rules.MODES and self.auth_mode not in _SPARK else ""
+        return self._only_databricks() if self.auth_mode == "unity_catalog" else ""
 
     def _only_databricks(self) -> str:
         who = f"{self._shown()} has auth_mode unity_catalog"
         return f"{who}, which works with Spark on Databricks only; elsewhere {_ELSEWHERE}"
+
+    def _not_for_spark(self) -> str:
+        return (
+            f"{self._shown()} has auth_mode {self.auth_mode}, whose credentials the Azure SDK for Python finds and "
+            f"Spark does not know; use unity_catalog on Databricks, elsewhere key_vault or managed_identity"
+        )
 
     def _shown(self) -> str:
         return f"connection {self.name!r}" if self.name else f"the connection to account {self.account!r}"
@@ -198,9 +207,10 @@ class AzureADLS(BaseConnection):
 
     def location(self, relative: str, storage_options: Mapping[str, Any] | None = None) -> Location:
         """The location with what opens it. Where `storage_options` bring a credential, the connection's own is neither
-        fetched nor part of it."""
+        fetched nor part of it; in the mode unity_catalog there is none."""
         given = dict(storage_options or {})
-        own = self._named() if self.replaces_access(given) else self.storage_options()
+        without = self.auth_mode == "unity_catalog" or self.replaces_access(given)
+        own = self._named() if without else self.storage_options()
         return Location(self.get_path(relative), self.get_path(""), self.name, relative, {**own, **given})
 
     def replaces_access(self, storage_options: Mapping[str, Any]) -> bool:
@@ -243,6 +253,10 @@ class AzureADLS(BaseConnection):
         from odibi.azure.identity import Token
 
         return Token(identity, STORAGE_SCOPE)
+
+    def is_ready(self) -> bool:
+        """True where Spark's settings hold nothing that a vault has, or the vault was asked."""
+        return self.auth_mode != "key_vault" or self._fetched is not None
 
     def receive(self, value: str) -> None:
         """Take the account key that was fetched, until the next one is. (A token is kept by its credential.)"""
@@ -336,10 +350,7 @@ class AzureADLS(BaseConnection):
         """
         settings = _SPARK.get(self.auth_mode)
         if settings is None:
-            raise UnsupportedError(
-                f"{self._shown()} has auth_mode {self.auth_mode}, whose credentials the Azure SDK for Python finds and "
-                f"Spark does not know; use unity_catalog on Databricks, elsewhere key_vault or managed_identity"
-            )
+            raise UnsupportedError(self._not_for_spark())
         return settings(self)
 
     def configure_spark(self, spark: Any) -> None:

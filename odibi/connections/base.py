@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from odibi.errors import Problem
+from odibi.errors import ConfigError, Problem
 from odibi.location import Diagnosis, Location, Need, check_relative
 from odibi.model import Model
 
@@ -56,7 +56,15 @@ class BaseConnection(ABC):
 
     @abstractmethod
     def get_path(self, relative: str) -> str:
-        """The full path or URL of `relative`. Raises `PathEscapeError` when it would leave the connection."""
+        """The full path or URL of `relative`. Raises `PathEscapeError` when it would leave the connection,
+        `ConfigError` where the connection has no place for paths."""
+
+    def get_table(self, table: str) -> str:
+        """The full name of a table, as SQL takes it. Raises `ConfigError` where the connection has no catalog and for
+        what is no table of its own."""
+        raise ConfigError(
+            f"connection {self.name!r} ({self.type_name}) has no catalog, so `table` names nothing in it; use `path`"
+        )
 
     def validate(self) -> None:
         """Check the settings without touching the network or the disk. Raises `ValueError`."""
@@ -88,6 +96,10 @@ class BaseConnection(ABC):
         credential where none was received."""
         return {}
 
+    def is_ready(self) -> bool:
+        """Whether `spark_settings` can be given without fetching a credential first."""
+        return self.needs() is None
+
     def replaces_access(self, storage_options: Mapping[str, Any]) -> bool:
         """Whether the user's own options of a read or write bring a credential, so that this connection's is not
         needed."""
@@ -103,6 +115,11 @@ class BaseConnection(ABC):
         for this read or write, and win over the connection's."""
         options = {**self.storage_options(), **(storage_options or {})}
         return Location(self.get_path(relative), self.get_path(""), self.name, relative, options)
+
+    def table_location(self, table: str) -> Location:
+        """The location of a table that the connection's catalog knows. Raises `ConfigError`."""
+        full = self.get_table(table)
+        return Location(f"table://{full}", "", self.name, table, table=full, governed=True)
 
     def diagnose(self, timeout: float = 30.0, writes: bool = False) -> Iterator[Diagnosis]:
         """What `doctor` tells of reaching this connection, step by step as it is found out; never a secret. Each step

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 from odibi.connections.base import BaseConnection, Location
-from odibi.errors import CheckFailed, ConfigError, Position, Problem, UnknownNameError
+from odibi.errors import CheckFailed, ConfigError, Position, Problem, UnknownNameError, UnsupportedError
 from odibi.retry import is_transient
 from odibi.secrets import remember_options, scrub
 from odibi.types import Column, DataType
@@ -35,7 +35,8 @@ class Frame(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """What to read. `options` are in the canonical vocabulary of the format (`odibi.formats`)."""
+    """What to read. `options` are in the canonical vocabulary of the format (`odibi.formats`). Where a `table` of a
+    catalog is meant, `path` is its name too."""
 
     connection: BaseConnection
     path: str
@@ -89,6 +90,8 @@ def shown_options(end: Source | Target) -> dict[str, Any]:
 
 
 def _location(end: Source | Target) -> Location:
+    if end.table is not None:
+        return end.connection.table_location(end.table)
     given = end.options.get("storage_options")
     return end.connection.location(end.path, given) if given else end.connection.location(end.path)
 
@@ -281,26 +284,39 @@ class Engine(ABC):
     def vacuum_delta(
         self,
         connection: BaseConnection | str,
-        path: str,
+        path: str | None = None,
         retention_hours: float = 168,
         dry_run: bool = False,
         enforce_retention_duration: bool = True,
+        table: str | None = None,
     ) -> dict[str, Any]:
         """Delete files of a Delta table that no version younger than `retention_hours` needs: `{"files_deleted": n,
-        …}`."""
-        location = self._connection(connection).location(path)
+        …}`. The table is a `path`, or a `table` of the connection's catalog."""
+        location = self._place(connection, path, table)
         return self.delta_vacuum(location, retention_hours, dry_run, enforce_retention_duration)
 
     def get_delta_history(
-        self, connection: BaseConnection | str, path: str, limit: int | None = None
+        self,
+        connection: BaseConnection | str,
+        path: str | None = None,
+        limit: int | None = None,
+        table: str | None = None,
     ) -> list[dict[str, Any]]:
         """Commits of a Delta table, newest first: `version`, `timestamp` (UTC), `operation`, `parameters`, `metrics`
         (snake_case), `user_metadata`."""
-        return self.delta_history(self._connection(connection).location(path), limit)
+        return self.delta_history(self._place(connection, path, table), limit)
 
-    def restore_delta(self, connection: BaseConnection | str, path: str, version: int) -> dict[str, Any]:
+    def restore_delta(
+        self,
+        connection: BaseConnection | str,
+        path: str | None = None,
+        version: int | None = None,
+        table: str | None = None,
+    ) -> dict[str, Any]:
         """Make an old version of a Delta table the newest; nothing is lost, the restore is a commit of its own."""
-        return self.delta_restore(self._connection(connection).location(path), version)
+        if version is None:
+            raise ConfigError("restore needs a version; get_delta_history lists those that there are")
+        return self.delta_restore(self._place(connection, path, table), version)
 
     def _connection(self, connection: BaseConnection | str) -> BaseConnection:
         if isinstance(connection, BaseConnection):
@@ -308,6 +324,21 @@ class Engine(ABC):
         if connection not in self.connections:
             raise UnknownNameError("connection", connection, self.connections)
         return self.connections[connection]
+
+    def _usable(self, connection: BaseConnection | str) -> BaseConnection:
+        """The connection, where this engine can reach its data. Raises `UnsupportedError`."""
+        used = self._connection(connection)
+        refusal = used.unusable(self.name)
+        if refusal:
+            raise UnsupportedError(refusal)
+        return used
+
+    def _place(self, connection: BaseConnection | str, path: str | None, table: str | None) -> Location:
+        """Where a Delta table is, by its path or by its name in a catalog."""
+        used = self._usable(connection)
+        if (path is None) == (table is None):
+            raise ConfigError("name the Delta table by its path, or as `table` where the connection has a catalog")
+        return used.location(path) if path is not None else used.table_location(str(table))
 
     def _end(
         self,
@@ -318,17 +349,21 @@ class Engine(ABC):
         options: Mapping[str, Any] | None,
         side: Literal["read", "write"],
     ) -> dict[str, Any]:
-        from odibi.formats import format_of, normalise_options
+        from odibi.formats import format_of, normalise_options, table_format
 
-        if path is None:
-            raise ConfigError(
-                f"{side} needs a path" + (": this connection has no catalog, so `table` names nothing" if table else "")
-            )
-        chosen = format_of(path, format)
+        if path is not None and table is not None:
+            raise ConfigError("both `path` and `table` are given; keep one of them")
+        place = table if path is None else path
+        if place is None:
+            raise ConfigError(f"{side} needs a path, or a table where the connection has a catalog")
+        used = self._usable(connection)
+        if table is not None:
+            used.get_table(table)
+        chosen = table_format(format) if table is not None else format_of(place, format)
         canonical, mistakes = normalise_options(chosen, side, dict(options or {}))
         if mistakes:
             raise ConfigError([Problem(Position(), f"options.{key}", text, hint) for key, text, hint in mistakes])
-        return {"connection": self._connection(connection), "path": path, "format": chosen, "options": canonical}
+        return {"connection": used, "path": place, "format": chosen, "options": canonical, "table": table}
 
     # -- frames --------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from odibi.errors import UnknownNameError, closest
+from odibi.errors import ConfigError, UnknownNameError, closest
 from odibi.formats.base import COMPRESSED, Format, Mistake, Option, Side
 from odibi.registry import Registry
 
@@ -53,6 +53,17 @@ def format_of(path: str, explicit: str | None = None) -> str:
         found = SUFFIXES.get(suffixes[-2], "")
         return found if found in ("csv", "json") else "delta"
     return SUFFIXES.get(suffixes[-1], "delta") if suffixes else "delta"
+
+
+def table_format(explicit: str | None = None) -> str:
+    """The format of a table that a catalog knows: it is made as a Delta table, and the catalog knows what it is.
+
+    Raises `UnknownNameError` for a format that does not exist, `ConfigError` for another one.
+    """
+    name = format_of("", explicit)
+    if name != "delta":
+        raise ConfigError(f"a table of a catalog is no {name} data; leave out `format`, or name a `path`")
+    return name
 
 
 def normalise_options(format: str, side: Side, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from odibi.config.node import ReadConfig, WriteConfig
 from odibi.config.problems import Path
 from odibi.connections import BaseConnection
 from odibi.engine.base import Source, Target
-from odibi.errors import PathEscapeError, UnknownNameError
-from odibi.formats import FORMATS, format_of, normalise_options
+from odibi.errors import ConfigError, PathEscapeError, UnknownNameError
+from odibi.formats import FORMATS, format_of, normalise_options, table_format
 from odibi.formats.base import PARTITION_BY
 from odibi.resolve.report import Report
 from odibi.resolve.scope import Draft, Scope
@@ -50,7 +50,7 @@ def _target(config: WriteConfig, path: Path, scope: Scope) -> Target | None:
     options = _options(config.options, format, "write", path, report)
     partition_by = _partition_by(config, options, path, format, report)
     schema = _schema(config.schema_, (*path, "schema"), report)
-    if place is not None and any(sign in place for sign in "*?"):
+    if place is not None and config.table is None and any(sign in place for sign in "*?"):
         report.add((*path, "path"), "a pattern can be read, not written", "name one file, folder or table")
         return None
     if connection is None or place is None or format is None:
@@ -88,27 +88,30 @@ def _place(
         return _table(config.table, path, connection, report)
     elif config.path is None:
         if not damage.lacks(*path):
-            report.add(path, "the key 'path' is missing", "add `path: …`, relative to the connection")
-    elif connection is None or _stays_inside(connection, config.path, (*path, "path"), report):
+            _tell_no_place(path, connection, report)
+    elif connection is None or _is_there(connection.get_path, config.path, (*path, "path"), report):
         return str(config.path)
     return None
 
 
+def _tell_no_place(path: Path, connection: BaseConnection | None, report: Report) -> None:
+    if connection is not None and connection.has_catalog:
+        report.add(path, "neither `table` nor `path` is given", "add `table: …`, a table's name in the connection")
+    else:
+        report.add(path, "the key 'path' is missing", "add `path: …`, relative to the connection")
+
+
 def _table(table: str, path: Path, connection: BaseConnection | None, report: Report) -> str | None:
-    if connection is None or connection.has_catalog:
+    if connection is None or _is_there(connection.get_table, table, (*path, "table"), report):
         return str(table)
-    report.add(
-        (*path, "table"),
-        f"connection {connection.name!r} ({connection.type_name}) has no catalog, so `table` names nothing in it",
-        "use `path`",
-    )
     return None
 
 
-def _stays_inside(connection: BaseConnection, relative: str, path: Path, report: Report) -> bool:
+def _is_there(place_of: Callable[[str], str], name: str, path: Path, report: Report) -> bool:
+    """Whether the connection has a place for what the file names."""
     try:
-        connection.get_path(relative)
-    except PathEscapeError as error:
+        place_of(name)
+    except (PathEscapeError, ConfigError) as error:
         message, _, hint = str(error).partition("; ")
         report.add(path, message, hint)
         return False
@@ -124,10 +127,15 @@ def _format(config: ReadConfig | WriteConfig, path: Path, report: Report) -> str
     if config.format is None and (config.path is None or report.damage.lacks(*path)):
         return None if config.table is None else "delta"
     try:
+        if config.table is not None and config.path is None:
+            return table_format(config.format)
         return format_of(config.path or "", config.format)
     except UnknownNameError as error:
         report.unknown((*path, "format"), error.kind, error.name, error.known)
-        return None
+    except ConfigError as error:
+        message, _, hint = str(error).partition("; ")
+        report.add((*path, "format"), message, hint)
+    return None
 
 
 def _options(

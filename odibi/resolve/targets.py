@@ -131,7 +131,7 @@ def _warn_later(reader: Draft, writer: Draft, pipeline: str, report: Report) -> 
 def _place(end: Source | Target) -> str:
     """One spelling for each place, however it is reached: by other connections, links, or another case on Windows."""
     if end.table is not None:
-        return f"table://{end.connection.name}/{end.table.lower()}"
+        return f"table://{end.connection.get_table(end.table).lower()}"
     path = end.connection.get_path(end.path)
     if "://" in path:
         return path.rstrip("/")

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from odibi.connections import AzureADLS
 from odibi.connections import azure_adls as module
+from odibi.engine import PandasEngine
 from odibi.errors import (
     ConfigError,
     KeyFetchError,
@@ -362,17 +363,32 @@ def test_options_of_a_signature() -> None:
 
 def test_unity_catalog_is_for_spark_on_databricks() -> None:
     made = lake("unity_catalog", name="landing")
-    for ask in (made.storage_options, made.pandas_storage_options, lambda: made.location("a")):
+    for ask in (made.storage_options, made.pandas_storage_options, lambda: PandasEngine().read(made, path="a")):
         with pytest.raises(
             UnsupportedError,
             match="connection 'landing' has auth_mode unity_catalog, which works with Spark on Databricks only; elsewhere use key_vault",
         ):
             ask()
+    assert dict(made.location("a").storage_options) == {"account_name": "account1"}
     assert made.spark_settings() == {}
     assert made.needs() is None
     assert made.unusable("spark") == ""
     assert made.unusable("pandas")
     assert not lake().unusable("pandas")
+
+
+def test_default_credentials_are_not_for_spark() -> None:
+    made = lake("default", name="landing")
+    assert made.unusable("pandas") == ""
+    assert made.unusable("spark").startswith("connection 'landing' has auth_mode default, whose credentials the Azure")
+
+
+def test_what_spark_needs_is_at_hand_or_in_a_vault() -> None:
+    made = lake("key_vault")
+    assert not made.is_ready()
+    made.receive("a2V5")
+    assert made.is_ready()
+    assert all(lake(mode).is_ready() for mode in ("direct_key", "sas", "managed_identity", "unity_catalog"))
 
 
 class Session:

@@ -61,7 +61,7 @@ def test_a_section_lists_the_keys_and_their_defaults(heading: str) -> None:
 def test_every_connection_type_is_listed() -> None:
     rows = table(section(PAGE, "Connections"))
     listed = {codes(row[0])[0]: set(codes(row[1])) for row in rows}
-    built_in = {name: CONNECTIONS[name] for name in ("local", "local_dbfs", "azure_adls")}
+    built_in = {name: CONNECTIONS[name] for name in ("local", "local_dbfs", "azure_adls", "unity_catalog")}
     assert listed == {name: {*fields_of(kind.Settings)} - {"type"} for name, kind in built_in.items()}
     assert set(listed) >= set(CONNECTIONS.loaded()) - {"memory"}
 
