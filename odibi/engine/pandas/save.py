@@ -16,8 +16,8 @@ from odibi.engine.base import CheckResult, Checks, Source, Target, WriteReport, 
 from odibi.engine.pandas.append import goes_behind, put_behind
 from odibi.engine.pandas.cast import plan_cast
 from odibi.engine.pandas.formats import FORMATS
-from odibi.engine.pandas.formats.base import HINTS
 from odibi.engine.pandas.session import DuckFrame, Session
+from odibi.engine.sources import HINTS
 from odibi.errors import DataError, TargetExistsError
 from odibi.files import explained, files_for, new_txn, staged
 from odibi.formats import FORMATS as VOCABULARY

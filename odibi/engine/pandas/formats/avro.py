@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from odibi.engine.arrow import arrow_type
 from odibi.engine.base import Source, Target
-from odibi.engine.pandas.formats.arrow import arrow_type
-from odibi.engine.pandas.formats.base import Codec, File, check_names, names_sql, open_input, pick
+from odibi.engine.pandas.formats.base import Codec, File, names_sql, open_input, pick
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.engine.pandas.types import duckdb_type
+from odibi.engine.sources import check_names
 from odibi.errors import DataError, MissingExtraError
 from odibi.types import Column, DataType
 

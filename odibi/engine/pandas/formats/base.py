@@ -12,18 +12,15 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from odibi.connections.base import Location
+from odibi.engine import sources
 from odibi.engine.base import Source, Target
 from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
 from odibi.engine.pandas.types import duckdb_type
-from odibi.errors import DataError, suggest
-from odibi.files import Files, expand, explained, files_for, new_txn, staging
+from odibi.engine.sources import check_partition_by, compression_of, display_of, find, types_of
+from odibi.errors import DataError
+from odibi.files import Files, explained, new_txn, staging
 from odibi.files.urls import UrlFiles
-from odibi.formats.base import COMPRESSED
-from odibi.formats.dates import strftime_of
-from odibi.types import Column, DataType, parse_type
-
-HINTS = "type_hints"
-"""An option that only odibi gives: types, as text, of columns that a file may or may not have."""
+from odibi.types import Column, DataType
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,7 @@ class Input:
     @cached_property
     def types(self) -> dict[str, DataType]:
         """Types that are said for some columns."""
-        said = {**self.options.get(HINTS, {}), **self.options.get("types", {})}
-        return {**{name: parse_type(text) for name, text in said.items()}, **self.schema}
+        return types_of(self.source)
 
 
 # -- input -------------------------------------------------------------------------------------------------------------
@@ -111,29 +107,13 @@ def open_input(
     With `suffixes` (a text format) files may be compressed as a whole; what DuckDB can not unpack is unpacked here.
     What lies behind a URL is copied; `by_parts`, only what queries read of it.
     """
-    location = source.location()
-    files = files_for(location)
-    paths = expand(location, files)
-    folder = files.kind(location.uri) == "folder"
-    if folder and files.exists(files.join(location.uri, "_delta_log")):
-        raise DataError(
-            f"{location.display} is a Delta table; read it with format: delta "
-            "(its plain files also hold rows that were replaced or deleted)"
-        )
-    base = location.uri if folder else files.split(paths[0])[0]
-    opened: list[File] = []
+    found = find(source, empty_is_fine)
+    location, opened = found.location, list[File]()
     with explained(location, "read"):
-        filled = [path for path in paths if files.size(path)]
-        if not filled and not empty_is_fine:
-            raise DataError(
-                f"{_display(location, paths[0])} is empty (0 bytes); "
-                "write it again, or leave the node out until it has data"
-            )
-        places = _local(session, files, location, filled, base, by_parts)
-        for path, place in zip(filled, places, strict=True):
+        places = _local(session, found.files, location, found.paths, found.base, by_parts)
+        for path, place in zip(found.paths, places, strict=True):
             opened += _open_file(session, location, path, place, source.options, suffixes)
-    partitions, outer = _partitions(filled, base, files) if filled else ((), ())
-    return Input(source, location, opened, partitions, outer)
+    return Input(source, location, opened, found.partitions, found.outer)
 
 
 def _local(
@@ -150,9 +130,9 @@ def _local(
 def _open_file(
     session: Session, location: Location, path: str, place: str, options: Mapping[str, Any], suffixes: tuple[str, ...]
 ) -> list[File]:
-    file = File(path, place, _display(location, path))
+    file = File(path, place, display_of(location, path))
     if suffixes:
-        file = replace(file, compression=_compression(path, options))
+        file = replace(file, compression=compression_of(path, options))
     if file.compression in ("zip", "bz2", "xz"):
         from odibi.engine.pandas.formats.unpack import unpack
 
@@ -170,30 +150,6 @@ def as_utf8(session: Session, input: Input) -> Input:
     encoding = input.options["encoding"]
     files = [replace(file, local=transcode(session, file, encoding), compression="none") for file in input.files]
     return replace(input, files=files, source=replace(input.source, options={**input.options, "encoding": "utf-8"}))
-
-
-def _compression(path: str, options: Mapping[str, Any]) -> str:
-    said = options.get("compression", "auto")
-    return str(said if said != "auto" else COMPRESSED.get(os.path.splitext(path)[1].lower(), "none"))
-
-
-def _display(location: Location, path: str) -> str:
-    """A file of a location as messages show it."""
-    if not location.connection or not location.root or not path.startswith(location.root):
-        return path
-    return f"{location.connection}:{path[len(location.root) :].strip(os.sep + '/').replace(os.sep, '/')}"
-
-
-def _partitions(paths: Iterable[str], base: str, files: Files) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the `k=v` folders below `base`, where all files have the same, and of those above."""
-    above = _keys(re.split(r"[/\\]", base))
-    found = {_keys(re.split(r"[/\\]", files.split(path)[0][len(base) :])) for path in paths}
-    inside = found.pop()
-    return (inside, above) if not found else ((), above)
-
-
-def _keys(parts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(part.split("=", 1)[0] for part in parts if "=" in part[1:])
 
 
 # -- a place for downloads and unpacked files --------------------------------------------------------------------------
@@ -249,19 +205,6 @@ def texts_sql(texts: Iterable[str]) -> str:
 # -- columns -----------------------------------------------------------------------------------------------------------
 
 
-def check_names(names: Sequence[str], place: str, way_out: str) -> None:
-    """Raise `DataError` for names that are blank, equal, or equal but for case (SQL ignores case)."""
-    seen: dict[str, str] = {}
-    for number, name in enumerate(names, 1):
-        if not name:
-            raise DataError(f"{place}: column {number} of {len(names)} has no name; {way_out}")
-        twin = seen.get(name.lower())
-        if twin is not None:
-            same, case = f"the column {name!r} is there twice", f"the columns {twin!r} and {name!r} differ only in case"
-            raise DataError(f"{place}: {same if twin == name else case}; {way_out}")
-        seen[name.lower()] = name
-
-
 def empty_frame(session: Session, input: Input) -> DuckFrame:
     """No rows of the columns that are said."""
     nothing = (f"CAST(NULL AS {duckdb_type(type)}) AS {quote(name)}" for name, type in input.types.items())
@@ -270,25 +213,12 @@ def empty_frame(session: Session, input: Input) -> DuckFrame:
 
 def pick(input: Input, known: Sequence[str]) -> tuple[str, ...]:
     """The columns a read gives: the option `columns`, else the declared ones, else all. Raises `DataError`."""
-    wanted = input.options.get("columns") or tuple(input.schema) or tuple(known)
-    for name in (*wanted, *input.options.get("types", ())):
-        if name not in known:
-            raise DataError(f"{input.location.display} has no column {name!r}; {suggest(name, known)}")
-    return tuple(wanted)
+    return sources.pick(input.source, input.location.display, known)
 
 
 def declared(input: Input, names: Sequence[str]) -> dict[str, str]:
     """DuckDB's types of the declared columns among `names`."""
     return {name: duckdb_type(type) for name, type in input.types.items() if name in names}
-
-
-def refuse_types(columns: Iterable[Column], kinds: tuple[str, ...], format: str, place: str, way_out: str) -> None:
-    """Raise `DataError` for the first column of a type that a format can not hold."""
-    for column in columns:
-        if column.type is not None and column.type.name in kinds:
-            raise DataError(
-                f"{place}: {format} can not hold column {column.name!r} of type {column.type_name}; {way_out}"
-            )
 
 
 def refuse(input: Input, text: str) -> NoReturn:
@@ -311,12 +241,7 @@ def copy(
     """`COPY (select) TO path`; `select` is over `frame`. Gives the number of rows."""
     clauses = dict(arguments)
     if target.partition_by:
-        missing = [name for name in target.partition_by if name not in {column.name for column in frame.columns}]
-        if missing:
-            known = [column.name for column in frame.columns]
-            raise DataError(f"partition_by names {missing[0]!r}, which is no column; {suggest(missing[0], known)}")
-        if len(target.partition_by) == len(frame.columns):
-            raise DataError("partition_by names every column, so the files would hold none; leave one out")
+        check_partition_by(target, frame.columns)
         clauses |= {
             "PARTITION_BY": f"({names_sql(target.partition_by)})",
             "FILENAME_PATTERN": "'part-{uuid}'",  # not a number: `k=a` and `k=A` are one folder on some systems
@@ -326,26 +251,6 @@ def copy(
     options = ", ".join(f"{name} {value}" for name, value in clauses.items())
     ((rows,),) = session.execute(f"COPY ({select}) TO {literal(path)} ({options})", frame)
     return int(rows)
-
-
-EXTENSIONS = {"none": "", "gzip": ".gz", "zstd": ".zst"}
-"""The compressions of a text file that can be written, and the suffix of each."""
-
-
-def output_compression(target: Target) -> str:
-    """The compression of a text file that is written: as said, else by the path's suffix."""
-    said = str(target.options.get("compression", "auto"))
-    if said == "auto":
-        said = COMPRESSED.get(os.path.splitext(target.path)[1].lower(), "none")
-    if said not in EXTENSIONS:
-        raise DataError(f"{target.path}: {said} can be read but not written; use one of {', '.join(EXTENSIONS)}")
-    return said
-
-
-def patterns(options: Mapping[str, Any]) -> dict[str, str]:
-    """The options `date_format` and `timestamp_format`, where they are given, as `strftime` takes them."""
-    names = ("date_format", "timestamp_format")
-    return {name: strftime_of(options[name]) for name in names if options.get(name)}
 
 
 def iso_text(column: Column, date_format: str | None, timestamp_format: str | None) -> str | None:

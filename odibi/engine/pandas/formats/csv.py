@@ -7,36 +7,40 @@ fast as a bare `read_csv`, and a row that does not fit is an error with its line
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
 from odibi.engine.base import Source, Target
+from odibi.engine.header import WAY_OUT, header_of
 from odibi.engine.pandas.formats.base import (
-    EXTENSIONS,
-    HINTS,
     Codec,
     File,
     Input,
     as_utf8,
-    check_names,
     copy,
     declared,
     empty_frame,
     iso_text,
     names_sql,
     open_input,
-    output_compression,
-    patterns,
     pick,
     reader,
-    refuse_types,
     struct,
     texts_sql,
 )  # fmt: skip
-from odibi.engine.pandas.formats.header import WAY_OUT, header_of
 from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
 from odibi.engine.pandas.types import column_of
+from odibi.engine.sources import (
+    EXTENSIONS,
+    HINTS,
+    check_fit,
+    check_names,
+    delimiter_of,
+    output_compression,
+    patterns,
+    refuse_types,
+)
 from odibi.errors import DataError
 from odibi.files import explained
 from odibi.formats.csv import CSV
@@ -74,7 +78,7 @@ def scan(session: Session, source: Source) -> DuckFrame:
     if NATIVE_ENCODINGS.get(input.options.get("encoding", "utf-8")) is None:
         input = as_utf8(session, input)
     with explained(input.location, "read"):
-        headers = [_columns_of(session, input, file) for file in input.files]
+        headers = [_columns_of(input, file) for file in input.files]
     groups = _groups(input, headers)
     names = list(dict.fromkeys(name for group in groups for name in group))
     wanted = pick(input, [*names, *(name for name in input.partitions if name not in names)])
@@ -92,9 +96,10 @@ def scan(session: Session, source: Source) -> DuckFrame:
 # -- columns -----------------------------------------------------------------------------------------------------------
 
 
-def _columns_of(session: Session, input: Input, file: File) -> tuple[str, ...]:
+def _columns_of(input: Input, file: File) -> tuple[str, ...]:
     """The column names of one file: its header, or what stands for it."""
-    first = header_of(session, file, delimiter_of(input, file), input.options, NATIVE_ENCODINGS)
+    delimiter = delimiter_of(file.path, input.options)
+    first = header_of(file.display, lambda: open(file.local, "rb"), file.compression, delimiter, input.options)
     if len(first) == 1 and not input.options.get("delimiter") and (other := re.search(r"[;\t|]", first[0])):
         raise DataError(
             f"{file.display}: its first line is one column, {first[0]!r}; "
@@ -117,20 +122,8 @@ def _groups(input: Input, headers: Sequence[tuple[str, ...]]) -> dict[tuple[str,
         groups.setdefault(header, []).append(file)
     first = next(iter(groups))
     for header, (file, *_) in groups.items():
-        if set(header) != set(first) and not input.options.get("union_by_name"):
-            raise DataError(_differs(file, header, input.files[0], first))
+        check_fit(file.display, header, input.files[0].display, first, bool(input.options.get("union_by_name")))
     return groups
-
-
-def _differs(file: File, header: Iterable[str], other: File, first: Iterable[str]) -> str:
-    lacks, adds = sorted(set(first) - set(header)), sorted(set(header) - set(first))
-    parts = [f"lacks {', '.join(map(repr, lacks[:5]))}"] * bool(lacks) + [
-        f"adds {', '.join(map(repr, adds[:5]))}"
-    ] * bool(adds)
-    return (
-        f"{file.display} has other columns than {other.display}: it {' and '.join(parts)}; "
-        "read them apart, or set union_by_name: true (what a file lacks is NULL then)"
-    )
 
 
 # -- types -------------------------------------------------------------------------------------------------------------
@@ -232,11 +225,6 @@ def _real_booleans(
 # -- the scan ----------------------------------------------------------------------------------------------------------
 
 
-def delimiter_of(input: Input, file: File) -> str:
-    """The delimiter: as stated, else a tab for `.tsv`, else a comma."""
-    return str(input.options.get("delimiter") or ("\t" if ".tsv" in file.path.lower()[-8:] else ","))
-
-
 def _layout(input: Input, files: Sequence[File]) -> dict[str, str]:
     """Everything of the text's layout, so that nothing is left to guess."""
     options = input.options
@@ -244,7 +232,7 @@ def _layout(input: Input, files: Sequence[File]) -> dict[str, str]:
     nulls = (nulls,) if isinstance(nulls, str) else nulls
     arguments = {
         "header": str(bool(options.get("header", True))).lower(),
-        "delim": literal(delimiter_of(input, files[0])),
+        "delim": literal(delimiter_of(files[0].path, options)),
         "quote": literal(options.get("quote", '"')),
         "escape": literal(options.get("escape", '"') if options.get("quote", '"') else ""),
         "skip": str(options.get("skip_rows", 0)),
@@ -288,7 +276,7 @@ def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
     arguments = {
         "FORMAT": "csv",
         "HEADER": str(bool(options.get("header", True))).lower(),
-        "DELIMITER": literal(options.get("delimiter") or ("\t" if ".tsv" in target.path.lower()[-8:] else ",")),
+        "DELIMITER": literal(delimiter_of(target.path, options)),
         "QUOTE": literal(options.get("quote", '"')),
         "ESCAPE": literal(options.get("escape", '"')),
         "NULLSTR": literal(str(options.get("null_values", ""))),

@@ -1,38 +1,25 @@
-"""Excel workbooks, by openpyxl: cells are streamed in and out, and typed by what they hold."""
+"""Excel workbooks: openpyxl reads and writes them (`odibi.engine.excel`)."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from odibi.engine.base import Source, Target
-from odibi.engine.pandas.formats.arrow import arrow_type
-from odibi.engine.pandas.formats.base import Codec, File, Input, check_names, iso_text, open_input, pick, refuse_types
+from odibi.engine.excel import check_columns, read_sheets, write_sheet
+from odibi.engine.pandas.formats.base import Codec, Input, iso_text, open_input, pick
 from odibi.engine.pandas.session import DuckFrame, Session, quote
 from odibi.engine.pandas.types import duckdb_type
-from odibi.errors import DataError, MissingExtraError
-from odibi.types import DataType
 
-MAX_ROWS, MAX_COLUMNS, MAX_TEXT = 1_048_576, 16_384, 32_767
 FETCH_ROWS = 10_000
-EXACT_DIGITS = 15
-"""Decimal digits that a double always keeps."""
-Cell = bool | int | float | str | dt.datetime | dt.date | None
-_NESTED = ("array", "map", "struct", "binary")
 
 
 def scan(session: Session, source: Source) -> DuckFrame:
     """A frame over the rows of a sheet, which are read now. Raises `DataError` for what is no workbook or no table."""
     input = open_input(session, source)
-    tables = [_Sheet(input, file) for file in input.files]
-    first = tables[0]
-    for table in tables[1:]:
-        if table.names != first.names:
-            raise DataError(f"{table.file.display} has other columns than {first.file.display}; read them apart")
-    columns = [[cell for table in tables for cell in table.column(at)] for at in range(len(first.names))]
-    frame = session.register(_arrow(first.names, columns), rows=len(columns[0]) if columns else 0)
-    items = [_item(input, name) for name in pick(input, first.names)]
+    table = read_sheets([(file.local, file.display) for file in input.files], input.options, tuple(input.schema))
+    frame = session.register(table, rows=table.num_rows)
+    items = [_item(input, name) for name in pick(input, table.column_names)]
     return session.frame(f"SELECT {', '.join(items)} FROM sheet", {"sheet": frame}, rows=frame.rows, cheap=True)
 
 
@@ -41,180 +28,10 @@ def _item(input: Input, name: str) -> str:
     return f"CAST({quote(name)} AS {duckdb_type(type)}) AS {quote(name)}" if type else quote(name)
 
 
-def openpyxl() -> Any:
-    """The library. Raises `MissingExtraError`."""
-    try:
-        import openpyxl
-    except ImportError:
-        raise MissingExtraError("openpyxl", "excel", "format excel") from None
-    return openpyxl
-
-
-class _Sheet:
-    """One sheet, read: its column names and rows."""
-
-    def __init__(self, input: Input, file: File) -> None:
-        self.file, self.options = file, input.options
-        rows = list(_filled(_rows(file, input.options.get("sheet", 0))))[self.options.get("skip_rows", 0) :]
-        if not rows:
-            raise DataError(f"{file.display}: the sheet is empty; name another with `sheet`, or write it again")
-        self.names = self._names(rows, tuple(input.schema))
-        self.rows = rows[1:] if self.options.get("header", True) else rows
-        self._check_width()
-
-    def _names(self, rows: Sequence[tuple[Cell, ...]], declared: tuple[str, ...]) -> tuple[str, ...]:
-        if self.options.get("header", True):
-            header = [str(cell).strip() if cell is not None else "" for cell in rows[0]]
-            while header and not header[-1]:
-                header.pop()
-            check_names(
-                header,
-                f"{self.file.display}, header",
-                "name the columns yourself: header: false, skip_rows: 1, names: […]",
-            )
-            return tuple(header)
-        width = max(len(row) for row in rows)
-        names = tuple(self.options.get("names") or declared) or tuple(f"_c{at}" for at in range(width))
-        if len(names) < width:
-            raise DataError(f"{self.file.display} has {width} columns, but {len(names)} names are given")
-        return names
-
-    def _check_width(self) -> None:
-        for number, row in enumerate(self.rows, 2 + self.options.get("skip_rows", 0)):
-            if any(cell is not None for cell in row[len(self.names) :]):
-                raise DataError(
-                    f"{self.file.display}, row {number}: a value stands to the right of the last named column "
-                    f"{self.names[-1]!r}; name that column, or clear the cell"
-                )
-
-    def column(self, at: int) -> list[Cell]:
-        """The cells of a column."""
-        nulls = frozenset(self.options.get("null_values", ()))
-        cells = [row[at] if at < len(row) else None for row in self.rows]
-        return [None if cell in nulls else cell for cell in cells] if nulls else cells
-
-
-def _rows(file: File, sheet: str | int) -> Iterator[tuple[Cell, ...]]:
-    """The rows of a sheet, as plain values: a date without a time of day is a date, a time of day is text."""
-    import zipfile
-
-    library = openpyxl()
-    try:
-        book = library.load_workbook(file.local, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, library.utils.exceptions.InvalidFileException) as error:
-        if isinstance(error, PermissionError):
-            raise
-        raise DataError(
-            f"{file.display} is no whole .xlsx workbook ({error}); it was cut off or is of another format: "
-            "save it as .xlsx"
-        ) from error
-    try:
-        for row in _sheet(book, file, sheet).iter_rows():
-            yield tuple(_plain(cell) for cell in row)
-    finally:
-        book.close()
-
-
-def _sheet(book: Any, file: File, sheet: str | int) -> Any:
-    names = book.sheetnames
-    if isinstance(sheet, int) and sheet < len(names):
-        return book[names[sheet]]
-    if sheet not in names:
-        raise DataError(f"{file.display} has no sheet {sheet!r}; it has: {', '.join(names)}")
-    return book[sheet]
-
-
-def _plain(cell: Any) -> Cell:
-    value = cell.value
-    if isinstance(value, dt.datetime):
-        timeless = not any(letter in (cell.number_format or "").lower() for letter in "hs")
-        return value.date() if timeless and value.time() == dt.time() else value
-    if isinstance(value, dt.time | dt.timedelta):
-        return str(value)
-    if cell.data_type == "e":  # #N/A, #DIV/0!
-        return None
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
-
-
-def _filled(rows: Iterable[tuple[Cell, ...]]) -> Iterator[tuple[Cell, ...]]:
-    """The rows up to the last that holds something."""
-    held: list[tuple[Cell, ...]] = []
-    for row in rows:
-        held.append(row)
-        if any(cell is not None for cell in row):
-            yield from held
-            held = []
-
-
-def _arrow(names: Sequence[str], columns: Sequence[list[Cell]]) -> Any:
-    import pyarrow as pa
-
-    arrays = []
-    for column in columns:
-        type = _type_of(column)
-        values = [None if cell is None else _text(cell) for cell in column] if type.name == "string" else column
-        arrays.append(pa.array(values, arrow_type(type)))
-    return pa.table(arrays, names=list(names))
-
-
-def _type_of(cells: Iterable[Cell]) -> DataType:
-    """The type that holds all cells; text where they are of several kinds."""
-    kinds = {type(cell) for cell in cells if cell is not None}
-    if kinds == {bool}:
-        return DataType("boolean")
-    if kinds == {int} and all(cell is None or -(2**63) <= cell < 2**63 for cell in cells if not isinstance(cell, str)):  # type: ignore[operator]
-        return DataType("bigint")
-    if kinds and kinds <= {int, float}:
-        return DataType("double")
-    if kinds == {dt.date}:
-        return DataType("date")
-    if kinds and kinds <= {dt.date, dt.datetime}:
-        return DataType("timestamp_ntz")
-    return DataType("string")
-
-
-def _text(cell: Cell) -> str:
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    return cell.isoformat() if isinstance(cell, dt.date) else str(cell)
-
-
-# -- write -------------------------------------------------------------------------------------------------------------
-
-
 def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
     """Write a frame as one sheet. Zoned timestamps become ISO text. Raises `DataError`."""
-    refuse_types(
-        frame.columns, _NESTED, "excel", target.path, "write parquet, json or delta, or turn it into text first"
-    )
-    if len(frame.columns) > MAX_COLUMNS:
-        raise DataError(
-            f"{target.path}: a sheet holds {MAX_COLUMNS} columns, these are {len(frame.columns)}; write parquet"
-        )
-    book = openpyxl().Workbook(write_only=True)
-    sheet = book.create_sheet(target.options.get("sheet", "Sheet1"))
-    try:
-        rows = _fill(sheet, session, frame, target)
-    except BaseException:
-        sheet.close()  # else openpyxl's generator fails loudly when it is collected
-        raise
-    book.save(path)
-    return rows
-
-
-def _fill(sheet: Any, session: Session, frame: DuckFrame, target: Target) -> int:
-    header = bool(target.options.get("header", True))
-    if header:
-        sheet.append([_cell(sheet, column.name, target) for column in frame.columns])
-    rows = 0
-    for row in _fetched(session, frame):
-        rows += 1
-        if rows + header > MAX_ROWS:
-            raise DataError(
-                f"{target.path}: a sheet holds {MAX_ROWS} rows and there are more; write parquet, csv or delta"
-            )
-        sheet.append([_cell(sheet, value, target) for value in row])
-    return rows
+    check_columns(frame.columns, target)
+    return write_sheet(frame.columns, _fetched(session, frame), target, path)
 
 
 def _fetched(session: Session, frame: DuckFrame) -> Iterator[tuple[Any, ...]]:
@@ -227,44 +44,6 @@ def _fetched(session: Session, frame: DuckFrame) -> Iterator[tuple[Any, ...]]:
         result = cursor.execute(f"SELECT {', '.join(items)} FROM ({frame.sql}\n)")
         while batch := result.fetchmany(FETCH_ROWS):
             yield from batch
-
-
-def _cell(sheet: Any, value: Any, target: Target) -> Any:
-    """A value as a sheet takes it. Text is never a formula, whatever it begins with."""
-    if isinstance(value, float) and value - value != 0:
-        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
-    if isinstance(value, dt.date) and value.year < 1900:
-        return value.isoformat()
-    if not isinstance(value, str):
-        return value if isinstance(value, bool | float | dt.date | None) or _is_exact(value) else str(value)
-    if len(value) > MAX_TEXT:
-        raise DataError(
-            f"{target.path}: a cell holds {MAX_TEXT} characters, a text has {len(value)}; write parquet, csv or delta"
-        )
-    return _text_cell(sheet, value, target)
-
-
-def _is_exact(value: Any) -> bool:
-    """True for a number that a sheet, whose numbers are doubles, holds to the last digit."""
-    from decimal import Decimal
-
-    if isinstance(value, int):
-        return abs(value) <= 2**53
-    return isinstance(value, Decimal) and len(value.as_tuple().digits) <= EXACT_DIGITS
-
-
-def _text_cell(sheet: Any, value: str, target: Target) -> Any:
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.utils.exceptions import IllegalCharacterError
-
-    try:
-        cell = WriteOnlyCell(sheet, value=value)
-    except IllegalCharacterError:
-        raise DataError(
-            f"{target.path}: a sheet can not hold the control characters of the text {value!r}; remove them"
-        ) from None
-    cell.data_type = "s"
-    return cell
 
 
 CODEC = Codec(scan, write)

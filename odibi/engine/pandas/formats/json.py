@@ -13,26 +13,22 @@ import duckdb
 
 from odibi.engine.base import Source, Target
 from odibi.engine.pandas.formats.base import (
-    EXTENSIONS,
-    HINTS,
     Codec,
     File,
     Input,
     as_utf8,
-    check_names,
     copy,
     declared,
     empty_frame,
     iso_text,
     open_input,
-    output_compression,
-    patterns,
     pick,
     reader,
     struct,
 )
 from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
 from odibi.engine.pandas.types import Native, column_of, parse_native
+from odibi.engine.sources import EXTENSIONS, HINTS, check_names, output_compression, patterns
 from odibi.errors import DataError
 from odibi.formats.json import JSON
 from odibi.types import Column, DataType

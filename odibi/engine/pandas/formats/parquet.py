@@ -9,7 +9,6 @@ from odibi.engine.pandas.formats.base import (
     Codec,
     File,
     Input,
-    check_names,
     copy,
     declared,
     names_sql,
@@ -20,6 +19,7 @@ from odibi.engine.pandas.formats.base import (
 )  # fmt: skip
 from odibi.engine.pandas.session import DuckFrame, Session, literal, quote
 from odibi.engine.pandas.types import Native, parse_native
+from odibi.engine.sources import check_fit, check_names
 from odibi.errors import DataError
 
 Signature = tuple[tuple[str, str], ...]
@@ -94,15 +94,7 @@ def _groups(input: Input, signatures: Mapping[str, Signature]) -> dict[Signature
 
 
 def _check_fit(input: Input, first: Mapping[str, str], example: File, second: Mapping[str, str], file: File) -> None:
-    if set(first) != set(second) and not input.options.get("union_by_name"):
-        lacks, adds = sorted(set(first) - set(second)), sorted(set(second) - set(first))
-        what = " and ".join(
-            f"{verb} {', '.join(map(repr, names[:5]))}" for verb, names in (("lacks", lacks), ("adds", adds)) if names
-        )
-        raise DataError(
-            f"{file.display} has other columns than {example.display}: it {what}; "
-            "read them apart, or set union_by_name: true (what a file lacks is NULL then)"
-        )
+    check_fit(file.display, second, example.display, first, bool(input.options.get("union_by_name")))
     for name in set(first) & set(second):
         if first[name] != second[name] and name not in input.schema:
             raise DataError(

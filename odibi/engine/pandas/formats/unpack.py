@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from odibi.engine.header import unpacked
 from odibi.engine.pandas.formats.base import File, scratch
 from odibi.engine.pandas.session import Session
 from odibi.errors import DataError
@@ -80,7 +81,8 @@ def transcode(session: Session, file: File, encoding: str) -> str:
     local = scratch(session, name)
     try:
         with (
-            open_plain(file) as stream,
+            open(file.local, "rb") as packed,
+            unpacked(packed, file.compression) as stream,
             io.TextIOWrapper(stream, encoding=encoding, newline="") as source,
             open(local, "w", encoding="utf-8", newline="") as target,
         ):
@@ -88,12 +90,3 @@ def transcode(session: Session, file: File, encoding: str) -> str:
     except (UnicodeError, EOFError) as error:
         raise DataError(f"{file.display} is not {encoding} text ({error}); state the right `encoding`") from error
     return local
-
-
-def open_plain(file: File) -> IO[bytes]:
-    """A binary stream of a file's content, unpacked where it is gzip."""
-    if file.compression == "gzip":
-        import gzip
-
-        return cast("IO[bytes]", gzip.open(file.local, "rb"))
-    return open(file.local, "rb")
