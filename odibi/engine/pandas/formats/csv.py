@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import duckdb
 
@@ -43,6 +44,7 @@ from odibi.engine.sources import (
 )
 from odibi.errors import DataError
 from odibi.files import explained
+from odibi.files.local import LocalFiles
 from odibi.formats.csv import CSV
 from odibi.types import Column
 
@@ -99,7 +101,9 @@ def scan(session: Session, source: Source) -> DuckFrame:
 def _columns_of(input: Input, file: File) -> tuple[str, ...]:
     """The column names of one file: its header, or what stands for it."""
     delimiter = delimiter_of(file.path, input.options)
-    first = header_of(file.display, lambda: open(file.local, "rb"), file.compression, delimiter, input.options)
+    first = header_of(
+        file.display, partial(LocalFiles().open_read, file.local), file.compression, delimiter, input.options
+    )
     if len(first) == 1 and not input.options.get("delimiter") and (other := re.search(r"[;\t|]", first[0])):
         raise DataError(
             f"{file.display}: its first line is one column, {first[0]!r}; "
