@@ -169,8 +169,11 @@ class SparkEngine(Engine):
         """A session that is there already; looking for it imports nothing."""
         if self._session is not None or self._given is not None:
             return self.session
-        sql = sys.modules.get("pyspark.sql")
-        return self.session if sql is not None and sql.SparkSession.getActiveSession() is not None else None
+        if "pyspark.sql" not in sys.modules:
+            return None
+        from odibi.engine.spark.session import active
+
+        return self.session if active() is not None else None
 
     def translate(self, query: Query) -> str:
         """The query as Spark runs it."""
@@ -239,7 +242,8 @@ class SparkEngine(Engine):
         from odibi.engine.spark import errors
 
         try:
-            yield
+            with self.session.working():
+                yield
         except errors.spark_errors() as error:
             if errors.is_interrupt(error):
                 raise

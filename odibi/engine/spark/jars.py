@@ -8,16 +8,22 @@ the one of the user's settings, and Ivy, which Spark brings along for machines w
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 from odibi.cache import cache_folder
-from odibi.errors import DataNotFoundError, MissingExtraError, UnsupportedError
+from odibi.errors import AccessError, DataNotFoundError, MissingExtraError, UnsupportedError
 
 COMMAND = "odibi spark jars"
 CHOSEN_FOLDER = "ODIBI_SPARK_JARS"
@@ -26,13 +32,19 @@ SECONDS = 900.0
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 OLDEST_JAVA = MappingProxyType({"3": 8, "4": 17})
 """Major version of Spark to the oldest Java it starts on."""
-_OFFLINE = ("UnknownHost", "Unknown host", "Connection refused", "Connect timed out", "connect timed out", "timed out",
-            "Network is unreachable", "No route to host", "Temporary failure in name resolution", "unresolved dependency",
-            "Connection reset")  # fmt: skip
+IVY = "org.apache.ivy.Main"
+_OFFLINE = (
+    "unknownhost", "unknown host", "connection refused", "timed out", "network is unreachable", "no route to host",
+    "temporary failure in name resolution", "connection reset", "server access error", "name or service not known",
+)  # fmt: skip
+_GET_JAVA = (
+    "install a JDK, version {oldest} or newer (your system's package manager has one), and see that `java` is on"
+    " the PATH or that JAVA_HOME names its folder"
+)
 
 
-class JarsMissingError(DataNotFoundError):
-    """Jars, or Java, are not there; the text says what brings them."""
+class SparkMissingError(DataNotFoundError):
+    """Java, or the jars, are not there; the text says what brings them."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ DELTA: Mapping[str, tuple[str, str]] = MappingProxyType({
     "4.1": ("delta-spark_4.1_{scala}", "4.4.0"),
     "4.2": ("delta-spark_4.2_{scala}", "4.4.0"),
 })  # fmt: skip
-"""Line of Spark to artifact and version of the Delta that was tested on it. (4.4.1 is on PyPI, but its jars are nowhere.)"""
+"""Line of Spark to artifact and version of the Delta that is tested with it. Of 4.4.1 there are no jars."""
 AVRO: Mapping[str, str] = MappingProxyType({"3.5": "3.5.7", "4.0": "4.0.2", "4.1": "4.1.1", "4.2": "4.1.1"})
 """Line of Spark to the release of spark-avro. There is none for 4.2 yet; the one of 4.1 serves it."""
 AZURE: Mapping[str, tuple[Jar, ...]] = MappingProxyType({
@@ -109,8 +121,8 @@ def distribution() -> Distribution:
     hadoop = _first(r"hadoop-client-api-(\d[\w.]*)\.jar", names)
     if core is None or hadoop is None:
         raise UnsupportedError(
-            f"{home} has no Spark of its own, only its Python side, which needs a Spark Connect server; the jars are the"
-            " server's (its spark.jars, or --packages)"
+            f"{home} has no Spark of its own, only its Python side, which needs a Spark Connect server; the jars are"
+            " the server's (its spark.jars, or --packages)"
         )
     return Distribution(home, core[2].removesuffix(".jar"), core[1], hadoop[1])
 
@@ -128,8 +140,8 @@ def needed(spark: Distribution) -> tuple[Jar, ...]:
     if spark.line not in DELTA:
         known = ", ".join(DELTA)
         raise UnsupportedError(
-            f"no Delta release that odibi knows fits Spark {spark.spark} ({spark.home}); it knows jars for Spark {known}: "
-            f"install one of these (pyspark=={max(DELTA)}.*), or put jars that fit into a folder and name it by {CHOSEN_FOLDER}"
+            f"odibi knows no jars for Spark {spark.spark} ({spark.home}), only for {known}; install one of these, e.g."
+            f" pyspark=={max(DELTA)}.*, or put jars that fit into a folder and name it by {CHOSEN_FOLDER}"
         )
     artifact, delta = DELTA[spark.line]
     own = {path.name for path in (spark.home / "jars").glob("*.jar")}
@@ -179,3 +191,198 @@ def has_delta(paths: Iterable[Path]) -> bool:
     """Whether Delta is among these jars."""
     names = [path.name for path in paths]
     return all(any(name.startswith(start) for name in names) for start in ("delta-spark_", "delta-storage-"))
+
+
+# -- fetching ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Where the jars are; `new` when this call has fetched them, `by` names the tool."""
+
+    folder: Path
+    jars: tuple[Jar, ...]
+    new: bool
+    by: str = ""
+
+
+def fetch() -> Fetched:
+    """Fetch the jars that fit the installed Spark; does nothing where they are there. Either all of them are there
+    afterwards, or none.
+
+    Raises `MissingExtraError` without pyspark, `UnsupportedError` for a Spark that odibi knows no jars for,
+    `SparkMissingError` without Java, `AccessError` when they can not be fetched or kept.
+    """
+    spark = distribution()
+    jars = needed(spark)
+    folder = folder_for(spark)
+    if is_complete(folder, jars):
+        return Fetched(folder, jars, new=False)
+    java = find_java()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        text = f"{folder.parent} can not be written to: {error.strerror}; ODIBI_CACHE_DIR names another folder"
+        raise AccessError(text) from error
+    try:
+        maven = shutil.which("mvn")
+        if maven:
+            _fetch_with_maven(maven, jars, aside)
+        else:
+            _fetch_with_ivy(java, spark, jars, aside)
+        _put_in_place(aside, folder, jars)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return Fetched(folder, jars, new=True, by="Maven" if maven else "Ivy")
+
+
+def find_java() -> str:
+    """The `java` that Spark will run: that of JAVA_HOME, else the one on the PATH. Raises `SparkMissingError`."""
+    home = os.environ.get("JAVA_HOME")
+    found: str | None = shutil.which("java", path=str(Path(home, "bin")) if home else None)
+    if found:
+        return found
+    where = f"JAVA_HOME names {home}, where there is no bin/java" if home else "there is no `java` on the PATH"
+    raise SparkMissingError(
+        f"Spark needs Java, and {where}; {_GET_JAVA.format(oldest=oldest_java(_version_or_newest()))}"
+    )
+
+
+def oldest_java(spark: str) -> int:
+    """The oldest Java that a Spark starts on."""
+    return OLDEST_JAVA.get(spark.partition(".")[0], max(OLDEST_JAVA.values()))
+
+
+def _version_or_newest() -> str:
+    try:
+        return distribution().spark
+    except (UnsupportedError, MissingExtraError):
+        return max(DELTA)
+
+
+def _fetch_with_maven(maven: str, jars: Iterable[Jar], folder: Path) -> None:
+    """Have Maven copy them; it goes by the user's settings (mirrors, proxies, credentials)."""
+    pom = folder / "pom.xml"
+    pom.write_text(pom_of(jars), encoding="utf-8")
+    _run([maven, "-B", "-q", "-C", "-f", str(pom), PLUGIN, f"-DoutputDirectory={folder}"], folder, "Maven")
+
+
+def pom_of(jars: Iterable[Jar]) -> str:
+    """A project for Maven with these artifacts and nothing of what they depend on: Spark brings that, in the versions
+    it was built with."""
+    everything = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
+    artifacts = "\n".join(
+        f"    <dependency><groupId>{escape(jar.group)}</groupId><artifactId>{escape(jar.artifact)}</artifactId>"
+        f"<version>{escape(jar.version)}</version>{everything}</dependency>"
+        for jar in jars
+    )
+    return f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>odibi</groupId><artifactId>spark-jars</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+{artifacts}
+  </dependencies>
+</project>
+"""
+
+
+def _fetch_with_ivy(java: str, spark: Distribution, jars: Iterable[Jar], folder: Path) -> None:
+    """Have Ivy fetch them, which Spark has among its own jars. Its folder is its own, else it would take what Maven
+    left half-known in the user's."""
+    (folder / "ivysettings.xml").write_text(_IVY_SETTINGS, encoding="utf-8")
+    (folder / "ivy.xml").write_text(_ivy_of(jars), encoding="utf-8")
+    paths = str(spark.home / "jars" / "*")
+    options = ["-settings", "ivysettings.xml", "-ivy", "ivy.xml", "-cache", "ivy-cache", "-warn"]
+    where = ["-retrieve", "[artifact]-[revision].[ext]"]
+    command = [java, *proxy_options(os.environ), f"-Divy.default.ivy.user.dir={folder / 'ivy-home'}", "-cp", paths, IVY]
+    _run([*command, *options, *where], folder, "Ivy")
+
+
+_IVY_SETTINGS = """<ivysettings>
+  <settings defaultResolver="central"/>
+  <resolvers><ibiblio name="central" m2compatible="true" usepoms="false"/></resolvers>
+</ivysettings>
+"""
+
+
+def _ivy_of(jars: Iterable[Jar]) -> str:
+    lines = "\n".join(
+        f'    <dependency org="{jar.group}" name="{jar.artifact}" rev="{jar.version}" transitive="false"/>'
+        for jar in jars
+    )
+    return f"""<ivy-module version="2.0">
+  <info organisation="odibi" module="spark-jars"/>
+  <dependencies>
+{lines}
+  </dependencies>
+</ivy-module>
+"""
+
+
+def proxy_options(environment: Mapping[str, str]) -> list[str]:
+    """Java's words for HTTPS_PROXY, which it does not look at.
+
+    >>> proxy_options({"HTTPS_PROXY": "http://proxy.corp:8080"})
+    ['-Dhttps.proxyHost=proxy.corp', '-Dhttps.proxyPort=8080']
+    """
+    proxy = environment.get("HTTPS_PROXY") or environment.get("https_proxy") or ""
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    if not parts.hostname:
+        return []
+    return [f"-Dhttps.proxyHost={parts.hostname}", *([f"-Dhttps.proxyPort={parts.port}"] if parts.port else [])]
+
+
+def _run(command: list[str], folder: Path, tool: str) -> None:
+    """Raises `AccessError` with what the tool said."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise AccessError(f"{tool} did not end within {SECONDS:.0f} s; see whether its registry answers") from None
+    if done.returncode:
+        raise AccessError(_what_it_said(tool, done.stdout))
+
+
+def _what_it_said(tool: str, text: str) -> str:
+    """The tool's own complaint, and what to do."""
+    lines = [
+        re.sub(r"^\W*(ERROR|WARN)?\W*", "", re.sub(r"\x1b\[[\d;]*m", "", line)).strip() for line in text.splitlines()
+    ]
+    telling = [line for line in lines if re.search(r"Could not|not found|error|Unknown|refused|Exception", line)]
+    cause = (telling or [line for line in lines if line] or ["nothing"])[0].partition(" -> ")[0]
+    if any(word in text.lower() for word in _OFFLINE):
+        asks = "Maven asks the mirrors of its settings.xml" if tool == "Maven" else "it goes by HTTPS_PROXY"
+        hint = (
+            f"it seems that the network can not be reached ({asks}); without one, copy the jars that `{COMMAND} --list`"
+            f" names into a folder and name it by {CHOSEN_FOLDER}"
+        )
+    else:
+        hint = f"`{COMMAND} --list` names the jars"
+    return f"{tool} could not fetch the jars: {cause}; {hint}"
+
+
+def _put_in_place(aside: Path, folder: Path, jars: tuple[Jar, ...]) -> None:
+    """Rename; where another process was faster, its folder stays."""
+    if not is_complete(aside, jars):
+        gone = ", ".join(jar.file for jar in jars if not (aside / jar.file).is_file())
+        raise AccessError(f"the jars were fetched, but not all of them are there: {gone}; run {COMMAND} again")
+    for other in aside.iterdir():
+        if other.suffix != ".jar":
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+    if folder.exists() and not is_complete(folder, jars):
+        shutil.rmtree(folder)  # a broken one, or one of other releases
+    with contextlib.suppress(OSError):
+        aside.rename(folder)
+    if not is_complete(folder, jars):
+        raise AccessError(f"{folder} can not be made; ODIBI_CACHE_DIR names another place")

@@ -1,0 +1,294 @@
+"""The session that odibi builds where there is none: local unless the user's own settings say otherwise.
+
+What is set in spark-defaults.conf (SPARK_CONF_DIR), by spark-submit or in PYSPARK_SUBMIT_ARGS is the user's word, and
+never overridden.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from odibi.engine.spark import jars
+from odibi.errors import AccessError, OdibiError
+
+APP_NAME = "ODIBI"
+DELTA_SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+GIGABYTE = 1 << 30
+_NOT_SETTINGS = {
+    "--master": "spark.master",
+    "--name": "spark.app.name",
+    "--deploy-mode": "spark.submit.deployMode",
+    "--jars": "spark.jars",
+    "--packages": "spark.jars.packages",
+    "--driver-memory": "spark.driver.memory",
+    "--driver-java-options": "spark.driver.extraJavaOptions",
+    "--executor-memory": "spark.executor.memory",
+}
+"""Options of spark-submit that are settings under another name."""
+
+
+def session() -> Any:
+    """A new session; its JVM starts. Raises `SparkMissingError` without Java, `AccessError` when it does not start."""
+    remote = os.environ.get("SPARK_REMOTE", "")
+    server_elsewhere = remote.startswith("sc://")
+    if not server_elsewhere:
+        jars.find_java()
+    theirs = given_settings()
+    settings = {"spark.app.name": APP_NAME} if server_elsewhere else wanted_settings(theirs, jars.found())
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder
+    for name, value in settings.items():
+        if name not in theirs or name in _MERGED:
+            builder = builder.config(name, value)
+    with _environment(_variables(theirs)):
+        try:
+            built = builder.getOrCreate()
+        except _failures() as error:
+            raise _explained(error, remote) from error
+    atexit.register(_stop, built)
+    return built
+
+
+def _failures() -> tuple[type[BaseException], ...]:
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    return (PySparkException, Py4JError, RuntimeError, OSError, ImportError)
+
+
+def _stop(built: Any) -> None:
+    """At the end of the process: a cluster then knows that the application ended well, and event logs are closed."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    with suppress(PySparkException, Py4JError, OSError, AttributeError):
+        built.stop()
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+_MERGED = ("spark.jars", "spark.sql.extensions")
+"""Lists, to which ours are added."""
+
+
+def wanted_settings(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[str, str]:
+    """What is set where the user has not set it: Delta with the jars that were found, fixed answers, and what makes
+    Spark a good guest on one machine."""
+    settings = {"spark.app.name": APP_NAME, **_of_answers(), **_of_jars(theirs, paths)}
+    if theirs.get("spark.master", os.environ.get("MASTER", "local")).startswith("local"):
+        settings.update(_of_one_machine())
+    return settings
+
+
+def _of_answers() -> dict[str, str]:
+    from odibi.engine.spark.session import SETTINGS
+
+    return dict(SETTINGS)
+
+
+def _of_jars(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[str, str]:
+    """Jars, beside the user's own, and Delta's settings where it is among them."""
+    own = ",".join(theirs.get(name, "") for name in ("spark.jars", "spark.jars.packages"))
+    has_own_delta = "delta-spark" in own or "delta-core" in own
+    ours = [str(path) for path in paths if not (has_own_delta and path.name.startswith("delta-"))]
+    settings = {}
+    if ours:
+        settings["spark.jars"] = ",".join([*filter(None, [theirs.get("spark.jars")]), *ours])
+    if has_own_delta or jars.has_delta(paths) or jars.has_delta(_installed_jars()):
+        settings.update(DELTA_SETTINGS)
+        extensions = theirs.get("spark.sql.extensions", "")
+        if extensions and DELTA_SETTINGS["spark.sql.extensions"] not in extensions:
+            settings["spark.sql.extensions"] = f"{extensions},{DELTA_SETTINGS['spark.sql.extensions']}"
+    return settings
+
+
+def _installed_jars() -> tuple[Path, ...]:
+    return tuple((jars.spark_home() / "jars").glob("delta-*.jar"))
+
+
+def _of_one_machine() -> dict[str, str]:
+    """Spark in one process: few partitions (the defaults are made for a cluster, and cost a small table seconds), no
+    port that others reach, nothing left in the working directory."""
+    cores = os.cpu_count() or 1
+    settings = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": str(2 * cores),
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.sql.warehouse.dir": Path(_scratch(), "warehouse").as_uri(),
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={_quoted(_scratch())}",
+    }
+    memory = _memory()
+    return {**settings, **({"spark.driver.memory": f"{memory}m"} if memory else {})}
+
+
+def _quoted(path: str) -> str:
+    return f'"{path}"' if " " in path else path
+
+
+@cache
+def _scratch() -> str:
+    """A folder of this process, for what must be somewhere."""
+    folder = tempfile.mkdtemp(prefix="odibi-spark-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _memory() -> int | None:
+    """Megabytes of heap: a quarter of the machine's memory, 1 to 8 GB (Spark's own default is 1 GB); None where it can
+    not be told."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
+    return max(GIGABYTE, min(8 * GIGABYTE, total // 4)) >> 20
+
+
+# -- what the user has set ---------------------------------------------------------------------------------------------
+
+
+def given_settings() -> dict[str, str]:
+    """The `spark.…` settings that the user gives Spark from outside of Python."""
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # started by spark-submit: its JVM knows them all
+        from pyspark import SparkConf, SparkContext
+
+        SparkContext._ensure_initialized()
+        return dict(SparkConf().getAll())
+    return {**_defaults_file(), **_submit_arguments(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))}
+
+
+def conf_folder() -> Path:
+    """Where Spark looks for its configuration."""
+    return Path(os.environ.get("SPARK_CONF_DIR") or jars.spark_home() / "conf")
+
+
+def _defaults_file(file: Path | None = None) -> dict[str, str]:
+    file = file or conf_folder() / "spark-defaults.conf"
+    return parse_properties(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def parse_properties(text: str) -> dict[str, str]:
+    """The settings of a spark-defaults.conf.
+
+    >>> parse_properties("# mine\\nspark.master  local[4]\\nspark.jars=a.jar,b.jar\\n\\nspark.x")
+    {'spark.master': 'local[4]', 'spark.jars': 'a.jar,b.jar', 'spark.x': ''}
+    """
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (re.split(r"\s*[=:\s]\s*", line, maxsplit=1) for line in lines if line and line[0] not in "#!")
+    return {pair[0]: pair[1].strip() if len(pair) > 1 else "" for pair in pairs}
+
+
+def _submit_arguments(text: str) -> dict[str, str]:
+    """The settings in PYSPARK_SUBMIT_ARGS.
+
+    >>> _submit_arguments("--master local[4] --conf spark.a=b=c --packages x:y:1 pyspark-shell")
+    {'spark.master': 'local[4]', 'spark.a': 'b=c', 'spark.jars.packages': 'x:y:1'}
+    """
+    settings: dict[str, str] = {}
+    words = iter(shlex.split(text))
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option in ("--conf", "-c"):
+            name, _, value = (value if equals else next(words, "")).partition("=")
+            settings[name] = value
+        elif option == "--properties-file":
+            settings = {**_defaults_file(Path(value if equals else next(words, ""))), **settings}
+        elif option in _NOT_SETTINGS:
+            settings[_NOT_SETTINGS[option]] = value if equals else next(words, "")
+    return settings
+
+
+# -- its environment ---------------------------------------------------------------------------------------------------
+
+
+def _variables(theirs: Mapping[str, str]) -> dict[str, str]:
+    """Variables that must be there when the JVM starts, those that the user has set aside."""
+    wanted = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    if not theirs.get("spark.master", "local").startswith("local"):
+        del wanted["SPARK_LOCAL_IP"]
+    if "spark.pyspark.python" in theirs:
+        del wanted["PYSPARK_PYTHON"]
+    variables = {name: value for name, value in wanted.items() if name not in os.environ}
+    options = os.environ.get("SPARK_SUBMIT_OPTS", "")
+    if not _has_own_logging(theirs, options):
+        quiet = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}"
+        variables["SPARK_SUBMIT_OPTS"] = f"{options} {quiet}".strip()
+    return variables
+
+
+def _has_own_logging(theirs: Mapping[str, str], options: str) -> bool:
+    said = " ".join([options, theirs.get("spark.driver.extraJavaOptions", ""), theirs.get("spark.log.level", "")])
+    names = ("log4j2.properties", "log4j2.xml", "log4j2.yaml", "log4j2.json", "log4j.properties")
+    return "log4j" in said or "spark.log.level" in theirs or any((conf_folder() / name).is_file() for name in names)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Inside, the variables are set. PYSPARK_PYTHON stays: workers are started by it later."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            if name.startswith("PYSPARK_"):
+                continue
+            old = before[name]
+            if old is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = old
+
+
+# -- when it does not start --------------------------------------------------------------------------------------------
+
+
+def _explained(error: BaseException, remote: str) -> OdibiError:
+    """Why there is no session."""
+    text = str(error)
+    if isinstance(error, ImportError):
+        from odibi.errors import MissingExtraError
+
+        return MissingExtraError(error.name or "grpcio", "connect", "Spark Connect")
+    if remote.startswith("sc://"):
+        first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+        return AccessError(f"the Spark Connect server of SPARK_REMOTE can not be reached: {first}")
+    if "JAVA_GATEWAY_EXITED" in text:
+        return AccessError(f"Spark's JVM did not start; {_about_java()}")
+    from odibi.engine.spark.platform import explain_refusal
+
+    first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    return explain_refusal(error) or AccessError(f"the Spark session could not be started: {first}")
+
+
+def _about_java() -> str:
+    """What may be wrong with Java."""
+    java = jars.find_java()
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
+    except (OSError, subprocess.SubprocessError):
+        return f"{java} does not run"
+    version = re.search(r'"([^"]+)"', said)
+    spark = jars.distribution().spark
+    return (
+        f"{java} is Java {version[1] if version else '?'}, and Spark {spark} needs {jars.oldest_java(spark)} or newer;"
+        " what the JVM said is above"
+    )
