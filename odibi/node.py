@@ -139,11 +139,15 @@ class _Run:
         label = f"steps[{number}]"
         with self.at(label, note.position, step):
             frame, note.run = self.compute(step, current)
-            self.repeatable = not self.engine.is_lazy(frame) or (self.repeatable and step.deterministic)
+            self.repeatable = not self.engine.is_lazy(frame) or (self.repeatable and self.is_repeatable(step, frame))
             if not self.repeatable and not self.streams_into(number + 1):
                 frame, self.repeatable = self.engine.keep(frame), True
         note.duration = time.perf_counter() - began
         return self.passed(label, note.position, frame)
+
+    def is_repeatable(self, step: Step, frame: Frame) -> bool:
+        """Whether computing a step's result twice gives the same rows; of a function's the engine may know."""
+        return step.deterministic or (step.kind == "function" and self.engine.is_repeatable(frame))
 
     def streams_into(self, number: int) -> bool:
         """Whether a step, if there is one, computes the result of the step before it once."""
@@ -210,7 +214,7 @@ class _Run:
 
     def keep(self, frame: Frame) -> Frame:
         with self.at(self.last_step(), str(self.node.position)):
-            kept = self.engine.keep(frame)
+            kept = self.engine.keep(frame, self.repeatable)
         self.trail, self.repeatable, self.is_stop = (), True, True
         return kept
 

@@ -406,8 +406,13 @@ class Engine(ABC):
         """Whether a lazy frame can be computed; only asked after a failure, to tell where it comes from."""
 
     @abstractmethod
-    def keep(self, frame: Frame) -> Frame:
-        """The same data, computed once and held as long as a frame refers to it."""
+    def keep(self, frame: Frame, repeatable: bool = False) -> Frame:
+        """The same data, computed once and held as long as a frame refers to it. `repeatable` says that computing it
+        again gives the same rows, so that an engine may do so where what it held is lost."""
+
+    def is_repeatable(self, frame: Frame) -> bool:
+        """Whether computing what a Python function gave, a plan, again gives the same rows. The default is not sure."""
+        return False
 
     def compute(self, frame: Frame) -> Frame:
         """The same data, after every row was computed, of a node that nobody uses. The default keeps it."""

@@ -4,7 +4,7 @@ in `odibi/transforms/__init__.py`."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from odibi.errors import DataError, suggest
@@ -56,6 +56,25 @@ class Operation(ABC, Generic[P]):
     def with_values(self, params: P, values: Sequence[Any]) -> P:
         """The parameters with the values of the `distinct` column filled in."""
         return params
+
+
+def refuse(operation: Operation[Any], params: Any, columns: Columns) -> None:
+    """Raise DataError with all that does not fit these columns."""
+    found = operation.problems(params, columns)
+    if found:
+        lines = [f"{path}: {message}" + (f"; {hint}" if hint else "") for path, message, hint in found]
+        raise DataError(f"{operation.name}: " + "\n".join(lines))
+
+
+def completed(
+    operation: Operation[Any], params: Any, columns: Columns, values_of: Callable[[str], Sequence[Any]]
+) -> Any:
+    """The parameters with what has to be looked up in the data: `values_of` runs `distinct_sql` of a column."""
+    column = operation.distinct(params)
+    if column is None:
+        return params
+    (name,) = resolved([column], columns)
+    return operation.with_values(params, values_of(name))
 
 
 def distinct_sql(column: str, dialect: Dialect) -> str:

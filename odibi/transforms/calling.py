@@ -57,11 +57,17 @@ def _api_of(module: str) -> str:
     return ".".join(module.split(".")[:3]) if module.startswith("narwhals.stable.") else "narwhals"
 
 
-def run_function(function: Callable[..., Any], context: Any, current: Any, params: Mapping[str, Any]) -> Any:
+def run_function(
+    function: Callable[..., Any],
+    context: Any,
+    current: Any,
+    params: Mapping[str, Any],
+    in_words: Callable[[Exception], str | None] = lambda _: None,
+) -> Any:
     """Call a function and give back what it returned.
 
     What it raises becomes an `OdibiError` that names the function and the line in the user's file; `sys.exit` in it
-    is an error of the node. Ctrl-C goes through.
+    is an error of the node. Ctrl-C goes through. `in_words` gives the text for errors of the engine's own library.
     """
     supplied = {"current": current} if "current" in inspect.signature(function).parameters else {}
     name = getattr(function, "__name__", str(function))
@@ -71,5 +77,9 @@ def run_function(function: Callable[..., Any], context: Any, current: Any, param
         text = f"function {name!r} called sys.exit({error.code!r}); raise an exception where the data is wrong"
         raise OdibiError(f"{text}\n  at {error_place(error, function)}") from error
     except Exception as error:  # the user's own code may raise anything
-        text = str(error) if isinstance(error, OdibiError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+        text = in_words(error) or _text_of(error)
         raise OdibiError(f"function {name!r} failed: {text}\n  at {error_place(error, function)}") from error
+
+
+def _text_of(error: Exception) -> str:
+    return str(error) if isinstance(error, OdibiError) else f"{type(error).__name__}: {error}".removesuffix(": ")

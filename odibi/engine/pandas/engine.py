@@ -130,7 +130,7 @@ class PandasEngine(Engine):
             return False
         return True
 
-    def keep(self, frame: Any) -> DuckFrame:
+    def keep(self, frame: Any, repeatable: bool = False) -> DuckFrame:
         """Compute the frame once, into a table."""
         with self._explained(frame.sql):
             return self.session.keep(frame)

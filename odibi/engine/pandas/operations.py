@@ -8,8 +8,7 @@ from typing import Any
 
 from odibi.engine.pandas.row_ids import with_row_ids
 from odibi.engine.pandas.session import DuckFrame, Session, quote
-from odibi.errors import DataError
-from odibi.transforms.base import Operation, distinct_sql, resolved
+from odibi.transforms.base import Operation, completed, distinct_sql, refuse, resolved
 from odibi.transforms.deduplicate import DeduplicateParams, free_name, order_of, order_sql
 from odibi.transforms.dialect import DUCKDB
 from odibi.types import Column
@@ -21,8 +20,8 @@ def apply(session: Session, operation: Any, params: Any, frame: DuckFrame) -> tu
     `operation` is an `Operation` or its class. Raises `DataError` for columns that are not there.
     """
     run: Operation[Any] = operation() if isinstance(operation, type) else operation
-    _refuse(run, params, frame)
-    params = _complete(session, run, params, frame)
+    refuse(run, params, frame.columns)
+    params = completed(run, params, frame.columns, lambda column: _values(session, column, frame))
     fast = FAST.get(run.name)
     if fast is not None and (found := fast(session, params, frame)) is not None:
         return found
@@ -30,21 +29,9 @@ def apply(session: Session, operation: Any, params: Any, frame: DuckFrame) -> tu
     return session.frame(sql, {"current": frame}), sql
 
 
-def _refuse(operation: Operation[Any], params: Any, frame: DuckFrame) -> None:
-    found = operation.problems(params, frame.columns)
-    if found:
-        lines = [f"{path}: {message}" + (f"; {hint}" if hint else "") for path, message, hint in found]
-        raise DataError(f"{operation.name}: " + "\n".join(lines))
-
-
-def _complete(session: Session, operation: Operation[Any], params: Any, frame: DuckFrame) -> Any:
-    """The parameters with what had to be looked up in the data."""
-    column = operation.distinct(params)
-    if column is None:
-        return params
-    (name,) = resolved([column], frame.columns)
-    query = session.frame(distinct_sql(name, DUCKDB), {"current": frame})
-    return operation.with_values(params, [value for (value,) in session.execute(query.sql, query)])
+def _values(session: Session, column: str, frame: DuckFrame) -> list[Any]:
+    query = session.frame(distinct_sql(column, DUCKDB), {"current": frame})
+    return [value for (value,) in session.execute(query.sql, query)]
 
 
 BARRIER = "LIMIT 9223372036854775807"

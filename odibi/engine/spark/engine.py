@@ -112,12 +112,18 @@ class SparkEngine(Engine):
 
         return probe(self.session, frame)
 
-    def keep(self, frame: Any) -> SparkFrame:
+    def keep(self, frame: Any, repeatable: bool = False) -> SparkFrame:
         """Have the frame computed once, when it is first used, and held as long as a frame refers to it."""
         from odibi.engine.spark.keep import keep
 
         with self._explained():
-            return keep(self.session, frame)
+            return keep(self.session, frame, repeatable)
+
+    def is_repeatable(self, frame: Any) -> bool:
+        """Whether the plan gives the same rows each time, where Spark shows plans."""
+        from odibi.engine.spark.keep import is_repeatable
+
+        return bool(is_repeatable(self.session, frame))
 
     def compute(self, frame: Any) -> SparkFrame:
         """Compute every row once, and keep nothing but their number."""
@@ -227,6 +233,9 @@ class SparkEngine(Engine):
         """Let go of what is kept, and put back what was changed of a session that is not ours."""
         self.__dict__.pop("_analyser", None)
         if self._session is not None:
+            from odibi.engine.spark.keep import close
+
+            close(self._session)
             self._session.close()
             self._session = None
 
