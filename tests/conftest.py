@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -14,6 +16,11 @@ from hypothesis import settings as hypothesis
 hypothesis.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.register_profile("ci", parent=hypothesis.get_profile("local"), derandomize=True, print_blob=True)
 hypothesis.load_profile("ci" if os.environ.get("CI") else "local")
+
+# A shell without job control starts what it runs in the background with SIGINT ignored, and every process that a test
+# starts and interrupts would inherit that: `odibi run` leaves a signal alone that its parent wants ignored.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +67,7 @@ SPARK_SETTINGS = {
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The one Spark session of this pytest process. Never stop it in a test; use a fresh folder (`tmp_path`) instead."""
+    """The one Spark session of this pytest process. Never stop it in a test; a fresh folder (`tmp_path`) is enough."""
     from odibi.engine.spark.jars import COMMAND, found, has_delta
 
     jars = found()

@@ -46,7 +46,8 @@ pipelines:
   - pipeline: p
     nodes:
       - name: endless
-        transform: {steps: ["SELECT a.range AS i FROM range(1000000000) a, range(1000000) b WHERE hash(a.range) = 1"]}
+        transform:  # the condition names both sides: on one alone it is done before the sides are joined, and in a second
+          steps: ["SELECT a.range AS i FROM range(1000000000) a, range(1000000) b WHERE hash(a.range, b.range) = 1"]
         write: {connection: lake, path: t}
 """
 PLACES = {"delta": None, "parted": None, "all.csv": None, "all.parquet": None, "folder": "parquet"}
@@ -139,6 +140,7 @@ def test_asked_to_stop_the_command_line_leaves_nothing_half(number: signal.Signa
     deadline = time.monotonic() + 30
     while not list(made.folder.glob("lake/**/.odibi-*")) and time.monotonic() < deadline:
         time.sleep(0.02)
+    assert process.poll() is None, process.communicate()[1]
     process.send_signal(number)
     talk = process.communicate(timeout=60)[1]
     assert process.returncode == 130, talk

@@ -63,7 +63,7 @@ def test_dtypes_do_not_depend_on_the_rows(session: Session, sql: str) -> None:
 
 
 def test_values(session: Session) -> None:
-    frame = to_pandas(session, session.frame(NULLS))
+    frame = to_pandas(session, session.frame(f"{NULLS} ORDER BY big NULLS LAST"))
     row = frame.iloc[0]
     assert row["big"] == 9007199254740993
     assert row["day"] == date(2024, 1, 31)
