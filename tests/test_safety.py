@@ -46,7 +46,7 @@ pipelines:
   - pipeline: p
     nodes:
       - name: endless
-        transform:  # the condition names both sides: on one alone it is done before the sides are joined, and in a second
+        transform:  # the condition is about both sides: one about one side alone is done first, and takes a second
           steps: ["SELECT a.range AS i FROM range(1000000000) a, range(1000000) b WHERE hash(a.range, b.range) = 1"]
         write: {connection: lake, path: t}
 """
