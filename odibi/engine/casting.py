@@ -168,7 +168,8 @@ def plan(
     refuse_doubles(spelled)
     by_place = bool(doubles(given))
     places = [write.place(index) for index in range(len(given))] if by_place else [write.name(name) for name in given]
-    sources = {name.lower(): _Source(*each) for name, *each in zip(spelled, columns, types, places, strict=True)}
+    parts = zip(spelled, columns, types, places, strict=True)
+    sources = {name.lower(): _Source(column, type, place) for name, column, type, place in parts}
     table = {column.name.lower(): column for column in existing or ()} if mode == "append" else {}
     planner = _Planner(write, _declared(declared, spelled, given, existing if mode == "append" else None))
     for stored in table.values():

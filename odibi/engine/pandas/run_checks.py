@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from odibi import checks as rules
+from odibi.engine import check_results
 from odibi.engine.base import Check, CheckResult, Checks, NotEmptyCheck, RowCheck, SchemaCheck, UniqueCheck
 from odibi.engine.pandas import errors
 from odibi.engine.pandas.session import DuckFrame, Session, quote
@@ -138,23 +139,16 @@ class _Run:
     def result(self, place: int, check: Check) -> CheckResult:
         if place in self.failures:
             return CheckResult(check.name, False, total_rows=self.rows, message=self.failures[place])
-        if isinstance(check, SchemaCheck):
-            return CheckResult(check.name, True)
-        if isinstance(check, NotEmptyCheck):
-            return CheckResult(check.name, bool(self.rows), None, self.rows, "" if self.rows else "there are no rows")
+        if isinstance(check, SchemaCheck | NotEmptyCheck):
+            return check_results.result(check, None, self.rows)
         failing = self.counts[check]
-        if not failing:
-            return CheckResult(check.name, True, 0, self.rows)
-        what = " share their key with another" if isinstance(check, UniqueCheck) else ""
-        return CheckResult(
-            check.name, False, failing, self.rows, f"{failing:,} of {self.rows:,} rows{what}", self.examples(check)
-        )
+        return check_results.result(check, failing, self.rows, self.examples(check) if failing else ())
 
     def examples(self, check: RowCheck | UniqueCheck) -> list[dict[str, Any]]:
         """The first offenders, in the order of what is shown: the columns of the check, and of the node's keys."""
         if not self.checks.examples:
             return []
-        shown = self.shown(check)
+        shown = check_results.shown_columns(check, self.checks, self.columns)
         items = ", ".join(readable(column) for column in shown)
         if isinstance(check, UniqueCheck):
             keys = self.names([column.name for column in shown])
@@ -165,15 +159,6 @@ class _Run:
             names = [column.name for column in shown]
         sql = f"SELECT {items} FROM {self.source} {tail} LIMIT {self.checks.examples}"
         return [dict(zip(names, row, strict=True)) for row in self.session.execute(sql, self.frame)]
-
-    def shown(self, check: RowCheck | UniqueCheck) -> list[Column]:
-        if isinstance(check, UniqueCheck):
-            named = list(check.columns)
-        else:
-            keys = [name for each in self.checks.items if isinstance(each, UniqueCheck) for name in each.columns]
-            named = [*keys, *(check.columns or rules.words_of(check.violation))]
-        found = (rules.find_column(name, self.columns) for name in named)
-        return list(dict.fromkeys(column for column in found if column is not None)) or list(self.columns)
 
 
 def readable(column: Column) -> str:

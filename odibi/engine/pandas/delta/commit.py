@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from odibi.engine import delta_rules as rules
 from odibi.engine.base import Target
+from odibi.engine.delta_rules import TXN
 from odibi.engine.pandas.delta import objects
 from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.schema import merged_json, schema_json
@@ -28,14 +30,11 @@ from odibi.engine.pandas.delta.table import (
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.errors import AccessError, DataError, OdibiError
 from odibi.location import Location
-from odibi.secrets import scrub_data
 from odibi.types import Column
 
 if TYPE_CHECKING:
     from odibi.engine.pandas.delta.write import Plan
 
-TXN = "odibiTxn"
-"""The key of the commit's own information that holds the transaction's id."""
 NOT_WRITABLE = frozenset(
     {"identityColumns", "rowTracking", "clustering", "inCommitTimestamp", "typeWidening", "typeWidening-preview"}
 )
@@ -80,9 +79,7 @@ def commit_files(target: Target, plan: Plan, files: Sequence[WrittenFile], txn: 
         return known  # there delta-rs may not retry: the commit is this version, or there was an error
     found = find_commit(location, txn, plan.table)
     if found is None:
-        raise DataError(
-            f"{location.display}: the commit is not in the table's log; read it again before you repeat the write"
-        )
+        raise rules.commit_not_found(location)
     return found
 
 
@@ -169,7 +166,7 @@ def _properties(target: Target, txn: str, files: Sequence[WrittenFile] | None, p
 
     said: dict[str, Any] = {TXN: txn}
     if target.metadata:
-        said["userMetadata"] = json.dumps(scrub_data(target.metadata), ensure_ascii=False)
+        said["userMetadata"] = rules.user_metadata(target.metadata)
     if files is not None:
         said["operationMetrics"] = {
             "numFiles": len(files),
@@ -298,9 +295,7 @@ def commit_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, 
                 raise
     found = find_commit(location, txn, plan.table)
     if found is None:
-        raise DataError(
-            f"{location.display}: the commit is not in the table's log; read it again before you repeat the write"
-        )
+        raise rules.commit_not_found(location)
     return found
 
 
@@ -332,10 +327,8 @@ def _refusal(location: Location, table: Table | None, error: Exception) -> Odibi
     if missing:
         return unsupported_features(location, missing[1].split(", "), "write")
     if re.search(r"failed validation check|[Ii]nvariant|constraint|not nullable|non-null", text):
-        rules = "; ".join(table.rules) if table else ""
         found = re.search(r"(\d+) rows failed", text)
-        rows = f"{found[1]} rows break" if found else "rows break"
-        return DataError(f"{location.display}: {rows} a constraint of the table ({rules}); the table is as it was")
+        return rules.breaks_constraint(location, found[1] if found else "", table.rules if table else [])
     return None
 
 

@@ -8,7 +8,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from odibi.engine.pandas.delta.commit import TXN, outcome
+from odibi.engine.delta_rules import TXN, shown_metadata
+from odibi.engine.pandas.delta.commit import outcome
 from odibi.engine.pandas.delta.table import (
     Table,
     commits_of,
@@ -44,7 +45,7 @@ def _entry(commit: dict[str, Any]) -> dict[str, Any]:
         "operation": commit.get("operation"),
         "parameters": commit.get("operationParameters") or {},
         "metrics": _metrics(commit.get("operationMetrics") or {}),
-        "user_metadata": commit.get("userMetadata"),
+        "user_metadata": shown_metadata(commit.get("userMetadata")),
     }
 
 

@@ -14,6 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from odibi.engine.delta_rules import file_in_the_way, generated_columns, rules_of
 from odibi.engine.pandas.delta import objects
 from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.schema import columns_of
@@ -136,21 +137,12 @@ class Table:
     @property
     def rules(self) -> list[str]:
         """What rows must obey, as a reader understands it."""
-        prefix = "delta.constraints."
-        checks = [
-            f"{key.removeprefix(prefix)}: {rule}" for key, rule in self.configuration.items() if key.startswith(prefix)
-        ]
-        fields = json.loads(self.schema)["fields"]
-        checks += [f"{field['name']} is never NULL" for field in fields if not field.get("nullable", True)]
-        return checks + [
-            f"{field['name']}: its invariant" for field in fields if "delta.invariants" in field["metadata"]
-        ]
+        return rules_of(self.schema, self.configuration)
 
     @property
     def generated(self) -> frozenset[str]:
         """Lower-case names of the columns that a writer computes."""
-        fields = json.loads(self.schema)["fields"]
-        return frozenset(field["name"].lower() for field in fields if "delta.generationExpression" in field["metadata"])
+        return generated_columns(self.schema)
 
 
 def open_table(location: Location, version: int | None = None) -> Table:
@@ -181,11 +173,6 @@ def find_table(location: Location) -> Table | None:
     if files_for(location).kind(location.uri) == "file":
         raise file_in_the_way(location)
     return None
-
-
-def file_in_the_way(location: Location) -> DataError:
-    """The error for a file where a table's folder would go."""
-    return DataError(f"{location.display} is a file where the table's folder would go; move it, or choose another path")
 
 
 def _opened(location: Location, version: int | None = None) -> Table | None:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from odibi.engine import delta_rules as rules
 from odibi.engine.base import CheckResult, Checks, Target, WriteReport
+from odibi.engine.delta_rules import ATTEMPTS, file_in_the_way, partition_warnings
 from odibi.engine.pandas.cast import CastPlan, legal_names, plan_cast
 from odibi.engine.pandas.delta import commit, objects, parquet
 from odibi.engine.pandas.delta.commit import Conflict
@@ -18,23 +20,17 @@ from odibi.engine.pandas.delta.files import DataFile, files_select, frame_over
 from odibi.engine.pandas.delta.stats import WrittenFile, null_counts, refuse_odd_dates
 from odibi.engine.pandas.delta.table import (
     Table,
-    file_in_the_way,
     find_table,
     has_log,
     newest,
     unsupported_features,
 )
 from odibi.engine.pandas.session import DuckFrame, Session
-from odibi.errors import DataError, SchemaMismatchError, TargetExistsError, UnsupportedError, suggest
 from odibi.files import files_for, new_txn, staging
 from odibi.files.base import STAGE_PREFIX
 from odibi.location import Location
 from odibi.types import Column
 
-ATTEMPTS = 20
-"""How often a write is planned anew because another writer changed the table meanwhile."""
-MANY_PARTITIONS = 1000
-SMALL_PARTITION = 1000
 RunChecks = Callable[[DuckFrame, Mapping[str, int]], tuple[CheckResult, ...]]
 """Checks a frame over what was written; the mapping has the NULLs by column that the write already counted."""
 
@@ -58,13 +54,7 @@ class Plan:
     def changes(self) -> tuple[str, ...]:
         """How schema and partitioning change."""
         before = self.table.partition_by if self.table else self.partition_by
-        if before == self.partition_by:
-            return self.cast.changes
-        return (*self.cast.changes, f"partitioning: {_listed(before)} → {_listed(self.partition_by)}")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"[{', '.join(names)}]"
+        return (*self.cast.changes, *rules.partitioning_change(before, self.partition_by))
 
 
 def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run_checks: RunChecks) -> WriteReport:
@@ -77,9 +67,7 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
     location = target.location()
     table = find_table(location)
     if table is not None and target.mode == "error":
-        raise TargetExistsError(
-            f"{location.display} exists (mode: error); use append or overwrite, or choose another path"
-        )
+        raise rules.table_exists(location)
     if table is not None and target.mode == "ignore":
         return _ignored(frame, table)
     check = run_checks if checks.items else _no_checks
@@ -92,12 +80,8 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
             if table is not None and target.mode in ("error", "ignore"):
                 if target.mode == "ignore":
                     return _ignored(frame, table)
-                raise TargetExistsError(
-                    f"{location.display} was made by another writer meanwhile (mode: error)"
-                ) from None
-    raise DataError(
-        f"{location.display}: other writers changed the table {ATTEMPTS} times during this write; run it again"
-    )
+                raise rules.made_meanwhile(location) from None
+    raise rules.too_many_conflicts(location)
 
 
 def _way(plan: Plan, location: Location) -> Callable[..., WriteReport]:
@@ -122,13 +106,11 @@ def plan_write(frame: DuckFrame, target: Target, table: Table | None) -> Plan:
     mode = target.mode if table is not None and target.mode == "append" else "overwrite"
     existing = _existing(table, names, mode)
     cast = plan_cast(frame.columns, target.schema, existing, mode, names)
-    partition_by = _partitioning(cast.columns, target, table, names, frame)
+    partition_by = rules.partitioning(cast.columns, target, table.partition_by if table else None, names, frame.columns)
     if table is None:
         return Plan(None, target.mode, cast, partition_by, fast=True)
     if table.append_only and mode == "overwrite":
-        raise UnsupportedError(
-            f"{target.location().display} is append-only (delta.appendOnly) and can not be overwritten; use append"
-        )
+        raise rules.append_only(target.location())
     adds_columns = mode == "append" and bool(cast.changes)
     return Plan(table, mode, cast, partition_by, fast=table.fast and not adds_columns)
 
@@ -141,42 +123,6 @@ def _existing(table: Table | None, names: Sequence[str], mode: str) -> tuple[Col
     return tuple(
         column for column in table.columns if column.name.lower() in given or column.name.lower() not in table.generated
     )
-
-
-def _partitioning(
-    columns: Sequence[Column], target: Target, table: Table | None, names: Sequence[str], frame: DuckFrame
-) -> tuple[str, ...]:
-    """The partition columns, as the table spells them."""
-    renamed = {column.name.lower(): name for column, name in zip(frame.columns, names, strict=True)}
-    by_name = {column.name.lower(): column for column in columns}
-    found = []
-    for name in target.partition_by:
-        column = by_name.get(name.lower()) or by_name.get(renamed.get(name.lower(), name).lower())
-        if column is None:
-            known = [each.name for each in columns]
-            raise SchemaMismatchError(
-                f"partition_by names {name!r}, which the data does not have; {suggest(name, known)}"
-            )
-        if column.type is None or column.type.children or column.type.name == "binary":
-            raise SchemaMismatchError(
-                f"partition_by: column {name!r} is {column.type_name}, by which no table can be partitioned"
-            )
-        found.append(column.name)
-    if table is not None and target.mode == "append":
-        if found and [name.lower() for name in found] != [name.lower() for name in table.partition_by]:
-            raise SchemaMismatchError(
-                f"{target.location().display} is partitioned by {_listed(table.partition_by)}, "
-                f"partition_by says {_listed(found)}; an append keeps the table's partitioning: leave "
-                "partition_by out, or use mode: overwrite"
-            )
-        return table.partition_by
-    if len(set(found)) < len(found):
-        raise SchemaMismatchError(f"partition_by {_listed(found)} names a column twice")
-    if found and len(found) == len(columns):
-        raise SchemaMismatchError(
-            f"partition_by {_listed(found)} names every column; a table needs one that it is not split by"
-        )
-    return tuple(found)
 
 
 # -- the fast way ------------------------------------------------------------------------------------------------------
@@ -225,14 +171,7 @@ def _refuse_foreign_objects(location: Location) -> None:
         raise file_in_the_way(location)
     foreign = objects.first_foreign(location, lambda name: parquet.txn_of(name) is not None)
     if foreign is not None and not has_log(location):
-        raise _foreign(location, foreign)
-
-
-def _foreign(location: Location, path: str) -> DataError:
-    return DataError(
-        f"{location.display} is a folder that holds other files ({path}) and no Delta table; "
-        "choose another path, or move the files away"
-    )
+        raise rules.foreign_files(location, foreign)
 
 
 def _refuse_foreign(location: Location, stages: Path) -> None:
@@ -240,7 +179,7 @@ def _refuse_foreign(location: Location, stages: Path) -> None:
     files = files_for(location)
     foreign = [path for path in files.walk(location.uri) if not _under_way(path, stages)]
     if foreign and not has_log(location):
-        raise _foreign(location, foreign[0])
+        raise rules.foreign_files(location, foreign[0])
 
 
 def _under_way(path: str, stages: Path) -> bool:
@@ -293,7 +232,7 @@ def _report(
 
 def _blanks(files: Sequence[WrittenFile]) -> list[str]:
     names = sorted({name for file in files for name in file.blanks})
-    return [f"partition column {name!r}: empty texts were stored as NULL, which is the same in Delta" for name in names]
+    return [rules.blank_warning(name) for name in names]
 
 
 def partition_rows(files: Sequence[WrittenFile], partition_by: Sequence[str]) -> dict[tuple[str | None, ...], int]:
@@ -303,28 +242,6 @@ def partition_rows(files: Sequence[WrittenFile], partition_by: Sequence[str]) ->
         key = tuple(file.partition.get(name) for name in partition_by)
         found[key] = found.get(key, 0) + file.rows
     return found
-
-
-def partition_warnings(
-    partition_by: Sequence[str], partitions: Mapping[tuple[str | None, ...], int]
-) -> tuple[str, ...]:
-    """Too many partitions, or too small ones: one line."""
-    if not partition_by or not partitions:
-        return ()
-    small = [rows for rows in partitions.values() if rows < SMALL_PARTITION]
-    problems = [f"{len(partitions):,} partitions were written (more than {MANY_PARTITIONS:,})"] * (
-        len(partitions) > MANY_PARTITIONS
-    )
-    if small:
-        problems.append(
-            f"{len(small):,} of {len(partitions):,} partitions have fewer than {SMALL_PARTITION:,} rows "
-            f"(the smallest {min(small):,})"
-        )
-    if not problems:
-        return ()
-    return (
-        f"partition_by {_listed(partition_by)}: {', and '.join(problems)}; fewer, larger partitions are read faster",
-    )
 
 
 # -- through delta-rs --------------------------------------------------------------------------------------------------
