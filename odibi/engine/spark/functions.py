@@ -143,8 +143,7 @@ def from_python(session: Session, data: Any, types: Types | None = None) -> Spar
         raise DataError("a DataFrame of pandas on Spark is no frame; return its .to_spark()")
     table = storable(table_of(native, RETURN, types))
     frame = to_spark(session, table)
-    rows = _Rows(table.slice(0, SAMPLED).take(range(min(SAMPLED, table.num_rows))))
-    return SparkFrame(frame, columns_of(frame.schema), table.num_rows, lazy=False, first_rows=rows)
+    return SparkFrame(frame, columns_of(frame.schema), table.num_rows, lazy=False, first_rows=_Rows.first(table))
 
 
 def is_spark(data: Any) -> bool:
@@ -280,6 +279,13 @@ class _Rows(Sequence[Mapping[str, Any]]):
 
     def __init__(self, table: Any) -> None:
         self.table = table
+
+    @classmethod
+    def first(cls, table: Any) -> _Rows:
+        """A copy of the first rows: a slice would hold all of them."""
+        import pyarrow as pa
+
+        return cls(table.take(pa.array(range(min(SAMPLED, table.num_rows)), pa.int64())))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
