@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis
+from hypothesis import HealthCheck, settings
+
+from tests import spark_sessions
 
 # No deadline: a test must not fail because the machine is busy. On CI the examples are the same every time.
-hypothesis.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis.register_profile("ci", parent=hypothesis.get_profile("local"), derandomize=True, print_blob=True)
-hypothesis.load_profile("ci" if os.environ.get("CI") else "local")
+settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 # A shell without job control starts what it runs in the background with SIGINT ignored, and every process that a test
 # starts and interrupts would inherit that: `odibi run` leaves a signal alone that its parent wants ignored.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The shared Spark session serves the examples in docstrings too, which no conftest of a folder reaches."""
+    config.pluginmanager.register(spark_sessions, "spark sessions")
 
 
 @pytest.fixture(autouse=True)
@@ -47,45 +51,3 @@ def _no_functions_of_docstrings() -> None:
     for name in TRANSFORMS.loaded():
         if place_of(TRANSFORMS.registered(name)).startswith("<doctest"):
             TRANSFORMS.remove(name)
-
-
-SPARK_SETTINGS = {
-    "spark.master": "local[2]",
-    "spark.driver.memory": "1g",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.shuffle.partitions": "2",
-    "spark.default.parallelism": "2",
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    "spark.databricks.delta.snapshotPartitions": "1",
-}
-
-
-@pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The one Spark session of this pytest process. Never stop it in a test; a fresh folder (`tmp_path`) is enough."""
-    from odibi.engine.spark.jars import COMMAND, found, has_delta
-
-    jars = found()
-    if not has_delta(jars):
-        missing = f"the jars of Spark are not there; run: {COMMAND}"
-        pytest.fail(missing, pytrace=False) if os.environ.get("CI") else pytest.skip(missing)
-    folder = tmp_path_factory.mktemp("spark")
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder.appName("ODIBI")
-    java = f"-Dderby.system.home={folder} -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
-    places = {"spark.sql.warehouse.dir": str(folder / "warehouse"), "spark.local.dir": str(folder / "tmp")}
-    settings = {**SPARK_SETTINGS, **places, "spark.driver.extraJavaOptions": java}
-    for name, value in {**settings, "spark.jars": ",".join(map(str, jars))}.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()

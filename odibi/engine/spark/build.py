@@ -28,6 +28,7 @@ DELTA_SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
+LOGGING = Path(__file__).with_name("log4j2.properties")
 GIGABYTE = 1 << 30
 _NOT_SETTINGS = {
     "--master": "spark.master",
@@ -229,7 +230,7 @@ def _variables(theirs: Mapping[str, str]) -> dict[str, str]:
     variables = {name: value for name, value in wanted.items() if name not in os.environ}
     options = os.environ.get("SPARK_SUBMIT_OPTS", "")
     if not _has_own_logging(theirs, options):
-        quiet = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}"
+        quiet = f"-Dlog4j2.configurationFile={LOGGING.as_uri()}"
         variables["SPARK_SUBMIT_OPTS"] = f"{options} {quiet}".strip()
     return variables
 

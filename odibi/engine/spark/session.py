@@ -266,8 +266,11 @@ def _own_signals() -> Iterator[None]:
 
 @contextmanager
 def _calm() -> Iterator[None]:
+    """Inside, pyspark does not warn of what is as it should be: that a server took its static settings when it started
+    among the others."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=_PANDAS_3, category=FutureWarning)
+        warnings.filterwarnings("ignore", message="Failed to set spark", category=UserWarning)
         yield
 
 

@@ -1,0 +1,149 @@
+"""The Spark session that the tests share, and how the tests that use it are run. Registered by tests/conftest.py for
+all tests, also for the examples in docstrings.
+
+ODIBI_TEST_SPARK chooses the kind: `classic` (the default), `connect` (a local Spark Connect server), `cluster`
+(executors as processes of their own, which see nothing of the driver's memory and modules). With another kind than
+`classic` only tests that use Spark are run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KIND = os.environ.get("ODIBI_TEST_SPARK", "classic")
+MASTERS = {"classic": "local[2]", "connect": "local[2]", "cluster": "local-cluster[2,1,1024]"}
+GROUP = "spark"
+"""All tests of one xdist group run in one worker: one JVM, one warm-up."""
+SETTINGS = {
+    "spark.driver.memory": "1g",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+"""Quick to start. Without the second the first would leave a code cache that fills within two minutes."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if KIND not in MASTERS:
+        raise pytest.UsageError(f"ODIBI_TEST_SPARK is {KIND!r}; it can be {', '.join(MASTERS)}")
+    config.addinivalue_line("markers", "jvm: asks Spark's JVM; skipped on Spark Connect, which shows none")
+    config.addinivalue_line("markers", "one_machine: needs executors on the driver; skipped on a cluster")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of Spark go into one group; on another kind of session nothing else is run."""
+    for item in items:
+        if uses_spark(item):
+            item.add_marker(pytest.mark.xdist_group(GROUP))
+            _skip_what_this_kind_can_not(item)
+    if KIND != "classic":
+        others = [item for item in items if not uses_spark(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if uses_spark(item)]
+
+
+def uses_spark(item: pytest.Item) -> bool:
+    """Whether a test takes the fixture `spark`, has a parameter of this name, or is an example in the Spark engine."""
+    if "spark" in getattr(item, "fixturenames", ()):
+        return isinstance(item, pytest.Function) or _is_example(item)
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and "spark" in callspec.params.values()
+
+
+def _is_example(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.DoctestItem) and "spark" in Path(item.path).parts
+
+
+def _skip_what_this_kind_can_not(item: pytest.Item) -> None:
+    if KIND == "connect" and item.get_closest_marker("jvm"):
+        item.add_marker(pytest.mark.skip(reason="asks Spark's JVM, which Spark Connect does not show"))
+    if KIND == "cluster" and item.get_closest_marker("one_machine"):
+        item.add_marker(pytest.mark.skip(reason="needs executors that see what the driver sees"))
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The one Spark session of this pytest process, of the kind that ODIBI_TEST_SPARK names. A test never stops it, and
+    takes a fresh folder (`tmp_path`) for what it writes."""
+    jars = _jars()
+    folder = tmp_path_factory.mktemp("spark")
+    _set_variables(folder)
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("ODIBI")
+    builder = builder.remote(MASTERS[KIND]) if KIND == "connect" else builder.master(MASTERS[KIND])
+    for name, value in {**SETTINGS, **_places(folder), "spark.jars": ",".join(map(str, jars))}.items():
+        builder = builder.config(name, value)
+    with warnings.catch_warnings():  # a server takes static settings at its start, and refuses them on its session
+        warnings.filterwarnings("ignore", message="Failed to set spark", category=UserWarning)
+        session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+def _jars() -> tuple[Path, ...]:
+    """Skips where Java or jars are not installed; on CI (the variable CI) it fails instead."""
+    from odibi.engine.spark.jars import COMMAND, find_java, found, has_delta
+    from odibi.errors import OdibiError
+
+    missing = ""
+    paths: tuple[Path, ...] = ()
+    try:
+        find_java()
+        paths = found()
+    except OdibiError as error:
+        missing = str(error)
+    if not missing and not has_delta(paths):
+        missing = f"the jars of Spark are not there; run: {COMMAND}"
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"CI must test with Spark: {missing}", pytrace=False)
+    if missing:
+        pytest.skip(missing)
+    return paths
+
+
+def _places(folder: Path) -> dict[str, str]:
+    """Settings that keep what Spark leaves behind out of the working directory."""
+    settings = {
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.local.dir": str(folder / "tmp"),
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder} {JAVA}",
+    }
+    return {**settings, **({"spark.executor.memory": "512m"} if KIND == "cluster" else {})}
+
+
+def _set_variables(folder: Path) -> None:
+    """What must be in the environment for the life of the session."""
+    from odibi.engine.spark import build
+
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ["SPARK_SUBMIT_OPTS"] = f"-Dlog4j2.configurationFile={build.LOGGING.as_uri()}"
+    os.environ["SPARK_WORKER_DIR"] = str(folder / "work")  # else inside the installed pyspark
+    if KIND == "connect":
+        os.environ["SPARK_TESTING"] = "1"  # the server takes a free port, and the client learns it
+        os.environ["no_grpc_proxy"] = "localhost,127.0.0.1"  # noqa: SIM112 - so gRPC calls it
+
+
+@pytest.fixture(autouse=True)
+def _spark_in_examples(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) -> None:
+    """The examples in docstrings of the Spark engine find a session under the name `spark`."""
+    if _is_example(request.node):
+        doctest_namespace["spark"] = request.getfixturevalue("spark")
