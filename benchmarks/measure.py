@@ -65,9 +65,8 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
-def head(title: str) -> None:
+def head(title: str, names: Sequence[str] = ("duckdb", "deltalake", "pandas", "pyarrow", "pydantic")) -> None:
     """A title, and the versions that the figures belong to."""
-    names = ("duckdb", "deltalake", "pandas", "pyarrow", "pydantic")
     print(title)
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     print(f"python {platform.python_version()}, {versions}, {os.cpu_count()} cores")

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from odibi.testing.frames import frame, rows_of
     from odibi.testing.memory import MemoryConnection, memory_connections
     from odibi.testing.projects import TestProject, TestRun, project, run_project
+    from odibi.testing.spark_jobs import SparkWork, counted_jobs
 
 __all__ = [
     "MemoryConnection",
+    "SparkWork",
     "TestProject",
     "TestRun",
     "assert_frame_equal",
+    "counted_jobs",
     "frame",
     "memory_connections",
     "project",
@@ -44,9 +47,11 @@ __all__ = [
 
 _HOMES = {
     "MemoryConnection": "memory",
+    "SparkWork": "spark_jobs",
     "TestProject": "projects",
     "TestRun": "projects",
     "assert_frame_equal": "compare",
+    "counted_jobs": "spark_jobs",
     "frame": "frames",
     "memory_connections": "memory",
     "project": "projects",
