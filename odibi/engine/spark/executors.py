@@ -1,53 +1,62 @@
 """Modules of the user's functions reach the executors.
 
-What a function hands to Spark (a UDF, the function of `mapInPandas`) is pickled, and pickle names what comes from a
-module that can be imported: on a cluster the executors have no such file. So the modules of a project are pickled by
-value, with all that they refer to. Nothing is added to the user's session, no file is sent; it works alike on Connect.
+What a function hands to Spark (a UDF, the function of `mapInPandas`) is pickled, and of what can be imported pickle
+writes the name alone: on a cluster the executors have no such file. So modules of the user's that are not installed are
+pickled by value, with all that is used of them. Nothing is added to the user's session and no file is sent, so an
+edited file is taken as it is now; and it works alike on Connect, where Spark pickles when a plan is run.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from odibi.engine.spark.session import Session
 
-_NOT_OURS = ("site-packages", "dist-packages")
-
-
-def reach(session: Session, function: Callable[..., Any]) -> None:
-    """Let the module of a function, and the modules beside it, be pickled by value from now on."""
-    import pyspark.cloudpickle as pickle
-
-    module = sys.modules.get(getattr(function, "__module__", "") or "")
-    for each in () if module is None else modules_of(module):
-        if each.__name__ not in pickle.list_registry_pickle_by_value():
-            pickle.register_pickle_by_value(each)
+def reach(function: Callable[..., Any]) -> None:
+    """Let the module of a function, and the ones it uses, be pickled by value from now on."""
+    pickle: Any = importlib.import_module("pyspark.cloudpickle")
+    for each in modules_of(function):
+        pickle.register_pickle_by_value(each)
 
 
-def modules_of(module: ModuleType) -> Iterator[ModuleType]:
-    """The module, and the imported ones that lie in its folder or below; none where it is installed."""
-    folder = _folder_of(module)
-    if folder is None:
-        return
-    for each in list(sys.modules.values()):
-        place = _folder_of(each)
-        if place is not None and (place == folder or folder in place.parents):
-            yield each
+def modules_of(function: Callable[..., Any]) -> list[ModuleType]:
+    """The user's modules that a function may use: its own, and those that are named in them, over any number of
+    steps."""
+    found: dict[str, ModuleType] = {}
+    waiting = [_module_of(function)]
+    while waiting:
+        module = waiting.pop()
+        if module is not None and module.__name__ not in found and _is_users(module):
+            found[module.__name__] = module
+            waiting += [_module_of(value) for value in list(vars(module).values())]
+    return list(found.values())
 
 
-def _folder_of(module: Any) -> Path | None:
-    """The folder of a module's file; None for what is installed, built in, or the main program."""
+def _module_of(value: Any) -> ModuleType | None:
+    """The module itself, or the one that a function, a class or an object comes from."""
+    if isinstance(value, ModuleType):
+        return value
+    name = getattr(value, "__module__", None)
+    return sys.modules.get(name) if isinstance(name, str) else None
+
+
+def _is_users(module: ModuleType) -> bool:
+    """Whether the executors lack it: it has a file, and is neither installed nor the main program."""
     file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or getattr(module, "__name__", "") in ("__main__", "") or _installed(file):
-        return None
-    return Path(file).parent
+    name = module.__name__
+    if not isinstance(file, str) or name == "__main__" or name.partition(".")[0] == "odibi" or name not in sys.modules:
+        return False
+    path = Path(file)
+    return not any(folder in path.parents for folder in _installed()) and "site-packages" not in path.parts
 
 
-def _installed(file: str) -> bool:
-    places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return any(part in _NOT_OURS for part in Path(file).parts) or any(file.startswith(each) for each in places)
+@cache
+def _installed() -> tuple[Path, ...]:
+    """Where Python and what is installed lies."""
+    return tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")})

@@ -38,7 +38,7 @@ def call(
 ) -> SparkFrame:
     """Call a transform function and take what it returns. Raises `DataError` where that is no frame, `OdibiError` with
     the line in the user's file where the function fails."""
-    executors.reach(session, function)
+    executors.reach(function)
     given = None if current is None else _given(session, function, current)
     returned = run_function(function, context, given, params, _in_words)
     frames = _frames(context, current)
@@ -78,7 +78,7 @@ def _is_pandas_habit(error: Exception) -> bool:
 
 def _without_class(error: Exception) -> str:
     """The message without the name of its condition."""
-    return str(error).rpartition("] ")[2]
+    return str(error).rpartition("] ")[2].removesuffix(".")
 
 
 def _frames(context: Any, current: SparkFrame | None) -> list[SparkFrame]:
