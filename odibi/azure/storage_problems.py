@@ -54,11 +54,14 @@ def explain(error: BaseException, location: Location, doing: str) -> OdibiError 
     cause; `doing` is `read` or `write`. Raise it from `error`. Its `transient` says whether a later try may pass."""
     if isinstance(error, OdibiError):
         return error
-    failed = token_failure(access_of(location))
-    if failed is not None:
-        return failed
-    text = clean(str(error))
-    told = _explain(text, location, doing)
+    access = access_of(location)
+    failed = token_failure(access)
+    return failed if failed is not None else explain_text(str(error), location, doing, access)
+
+
+def explain_text(text: str, location: Location, doing: str, access: Access) -> AccessError | None:
+    """As `explain`, of the text of an error that is at hand no more; who asked had `access`."""
+    told = _explain(clean(text), location, doing, access)
     if told is None:
         return None
     sentence, transient = told
@@ -100,8 +103,8 @@ def clean(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def _explain(text: str, location: Location, doing: str) -> tuple[str, bool] | None:
-    place, access = place_of(location), access_of(location)
+def _explain(text: str, location: Location, doing: str, access: Access) -> tuple[str, bool] | None:
+    place = place_of(location)
     code, status = _code(text), _status(text)
     refusal = Refusal(place, access, doing, code, status, _detail(text))
     if status in (401, 403) and access.kind == "sas" and (ended := _end_of(access.value)):
@@ -127,18 +130,24 @@ def _explain(text: str, location: Location, doing: str) -> tuple[str, bool] | No
 
 
 def _code(text: str) -> str:
-    found = re.search(r"<Code>(\w+)</Code>|\bErrorCode:\s?(\w+)|x-ms-error-code\W+(\w+)", text)
+    found = re.search(
+        r"<Code>(\w+)</Code>|\bErrorCode:\s?(\w+)|x-ms-error-code\W+(\w+)|\brId: [\w-]*, ([A-Z]\w+), ", text
+    )
     return next((group for group in found.groups() if group), "") if found else ""
 
 
 def _status(text: str) -> int:
-    found = re.search(r"status code:? (\d{3})|\bstatus: (\d{3})|\b(\d{3}) (?:Forbidden|Not Found|Conflict)", text)
+    found = re.search(
+        r"status code:? (\d{3})|\bstatus: (\d{3})|\b(\d{3}) (?:Forbidden|Not Found|Conflict)"
+        r'|Operation failed: "[^"]*", (\d{3}), ', text
+    )  # fmt: skip
     return int(next(group for group in found.groups() if group)) if found else 0
 
 
 def _detail(text: str) -> str:
     found = re.search(r"<AuthenticationErrorDetail>(.*?)</", text, re.DOTALL)
     found = found or re.search(r"<Message>(.*?)(?:\s*RequestId|</Message>)", text, re.DOTALL)
+    found = found or re.search(r'\brId: [\w-]*, [A-Z]\w+, "(.*?)(?:\s*RequestId|"$|"\s)', text, re.DOTALL)
     return " ".join(found[1].split()).rstrip(".") if found else ""
 
 
@@ -310,7 +319,18 @@ _TEXTS: tuple[tuple[str, Teller, bool], ...] = (
         False,
     ),
     (
-        r"dns error|failed to lookup|Name or service not known|nodename nor servname|getaddrinfo",
+        r'Failure to initialize configuration\b.*key ="null"|Failure to initialize configuration for storage account',
+        _said("Spark has no credential for {account}; read and write it by a connection of type azure_adls, or, on "
+              "Databricks, by an external location of Unity Catalog over the container"),
+        False,
+    ),
+    (
+        r"Failure to initialize configuration",
+        _said("the account key of {account} is no Base64 text; copy it whole, without quotes and spaces"),
+        False,
+    ),
+    (
+        r"dns error|failed to lookup|Name or service not known|nodename nor servname|getaddrinfo|UnknownHost",
         _account_missing,
         False,
     ),
@@ -321,6 +341,18 @@ _TEXTS: tuple[tuple[str, Teller, bool], ...] = (
         False,
     ),
     (
+        r"PKIX path|unable to find valid certification path",
+        _said("the certificate of {account} is not trusted by Java; where a proxy breaks up HTTPS, put its "
+              "certificate into Java's trust store (javax.net.ssl.trustStore)"),
+        False,
+    ),
+    (
+        r"Unable to tunnel through proxy",
+        _said("the proxy of Java (https.proxyHost) refuses to connect to {account}; let it pass, or name the host in "
+              "http.nonProxyHosts"),
+        False,
+    ),
+    (
         r"unsuccessful tunnel|tunnel error|proxy authorization required",
         _said("the proxy (HTTPS_PROXY) refuses to connect to {account}; let it pass, or name the host in NO_PROXY"),
         False,
@@ -328,7 +360,11 @@ _TEXTS: tuple[tuple[str, Teller, bool], ...] = (
     (r"precondition|ConditionNotMet|412 Precondition", _PASSING["ConditionNotMet"], True),
     (_TIMEOUT.pattern, _SLOW, True),
     (_BROKEN, _CUT, True),
-    (r"error sending request|connection refused|ConnectionRefused|tcp connect|unreachable", _UNREACHABLE, True),
+    (
+        r"error sending request|Connect to .* failed|connection refused|ConnectionRefused|tcp connect|unreach",
+        _UNREACHABLE,
+        True,
+    ),
 )  # fmt: skip
 """What the libraries say where no server answered, and whether a later try may pass."""
 _STATUS: Mapping[int, tuple[Teller, bool]] = {

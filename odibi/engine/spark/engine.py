@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from odibi.engine.spark.analyse import Analyser
     from odibi.engine.spark.frame import SparkFrame
     from odibi.engine.spark.session import Session
+    from odibi.engine.spark.storage import Storage
 
 
 class SparkEngine(Engine):
@@ -37,6 +38,7 @@ class SparkEngine(Engine):
         self.connections = dict(connections or {})
         self._given = spark_session
         self._session: Session | None = None
+        self._accounts: Storage | None = None
         self._making = threading.Lock()
 
     @property
@@ -51,8 +53,32 @@ class SparkEngine(Engine):
 
     @property
     def spark(self) -> Any:
-        """The Spark session (`pyspark.sql.SparkSession`, classic or Connect)."""
+        """The Spark session (`pyspark.sql.SparkSession`, classic or Connect), with access to all connections. Raises
+        `KeyFetchError` with all credentials that could not be fetched."""
+        self._storage.open_all()
         return self.session.spark
+
+    @property
+    def _storage(self) -> Storage:
+        """The accounts of the connections, made known to the session when they are first used."""
+        session = self.session
+        with self._making:
+            if self._accounts is None or self._accounts.session is not session:
+                from odibi.engine.spark.storage import Storage
+
+                self._accounts = Storage(session, self.connections)
+            return self._accounts
+
+    def _usable(self, connection: BaseConnection | str) -> BaseConnection:
+        """What users of Python name: all accounts are made known at once, whose keys are fetched in parallel."""
+        used = super()._usable(connection)
+        self._storage.open_all()
+        return used
+
+    def _place(self, connection: BaseConnection | str, path: str | None, table: str | None) -> Location:
+        location = super()._place(connection, path, table)
+        self._storage.open_connection(self._connection(connection))
+        return location
 
     # -- frames --------------------------------------------------------------------------------------------------------
 
@@ -61,6 +87,7 @@ class SparkEngine(Engine):
         from odibi.engine.spark.formats import FORMATS
 
         with self._explained():
+            self._storage.open(source)
             frame: SparkFrame = FORMATS[source.format].scan(self.session, source)
             return frame
 
@@ -157,6 +184,7 @@ class SparkEngine(Engine):
         from odibi.engine.spark.save import save
 
         with self._explained():
+            self._storage.open(target)
             return save(self.session, frame, target, checks)
 
     # -- before a run --------------------------------------------------------------------------------------------------

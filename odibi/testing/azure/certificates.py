@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from odibi.errors import MissingExtraError
@@ -16,6 +17,13 @@ class Certificates:
     authority: Path
     certificate: Path
     key: Path
+
+    @cached_property
+    def trust_store(self) -> Path:
+        """The authority as Java reads it. Raises `MissingExtraError` where nothing can make the file."""
+        from odibi.testing.azure.java import make_trust_store
+
+        return make_trust_store(self.authority, self.authority.with_name("authority.p12"))
 
 
 def make_certificates(folder: Path, names: Iterable[str]) -> Certificates:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from odibi.errors import UnknownNameError
+from odibi.errors import MissingExtraError, UnknownNameError
+from odibi.testing.azure import java
 from odibi.testing.azure.azurite import Azurite, running_azurite
 from odibi.testing.azure.certificates import Certificates, make_certificates
 from odibi.testing.azure.faults import Fault, make_fault
@@ -46,8 +47,23 @@ class Sandbox:
     # -- what code under test needs ------------------------------------------------------------------------------------
 
     @property
+    def port(self) -> int:
+        """The port, on this machine, of the proxy that leads to all of it."""
+        return self._proxy.port
+
+    @property
     def env(self) -> dict[str, str]:
-        """The environment under which every client reaches the sandbox; see also `foreign`."""
+        """The environment under which every client reaches the sandbox, Spark's JVM too; see also `foreign`."""
+        return {**self._of_python, **self._of_java()}
+
+    def _of_java(self, before: str = "") -> dict[str, str]:
+        """Nothing where no trust store can be made: who has no Spark needs none."""
+        with contextlib.suppress(MissingExtraError):
+            return {java.VARIABLE: java.submit_options(self, before)}
+        return {}
+
+    @property
+    def _of_python(self) -> dict[str, str]:
         url, authority = f"http://127.0.0.1:{self._proxy.port}", str(self.certificates.authority)
         here = "localhost,127.0.0.1,::1"
         proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), url)
@@ -70,7 +86,7 @@ class Sandbox:
         before = dict(os.environ if environ is None else environ)
         for name in self.foreign(before):
             del before[name]
-        return {**before, **self.env}
+        return {**before, **self._of_python, **self._of_java(before.get(java.VARIABLE, ""))}
 
     @contextlib.contextmanager
     def applied(self, environ: MutableMapping[str, str] = os.environ) -> Iterator[Sandbox]:
