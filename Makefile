@@ -9,7 +9,9 @@ else
   BIN := .venv/bin
 endif
 PY := $(BIN)/python
-EXTRAS := azure,excel,avro,demo,sandbox,dev
+EXTRAS := azure,excel,avro,demo,sandbox,connect,dev
+# Spark 4 needs a newer pandas than the oldest that odibi takes.
+OLDEST_EXTRAS := azure,excel,avro,demo,sandbox,dev
 WORKERS ?= 2
 ARGS ?=
 STAMP := .venv/.installed
@@ -20,18 +22,25 @@ else
   INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --use-pep517
 endif
 
-.PHONY: help install demo sandbox test test-oldest lint format bench clean
+# What shows that a frame, a write, a read works on another kind of session, or on another Spark.
+SPARK_CORE := tests/contracts tests/engine/spark
+
+.PHONY: help install demo sandbox jars test test-connect test-cluster test-oldest test-matrix lint format bench clean
 
 help:
 	@echo "make demo     run the demo pipeline on real data and show its story"
 	@echo "make sandbox  install the offline Azure (needs Node.js); without it its tests are skipped"
 	@echo "make test     run all tests (ARGS=... goes to pytest, WORKERS=$(WORKERS))"
-	@echo "make test-oldest  the same with the oldest libraries that pyproject.toml allows"
+	@echo "make jars     fetch what Spark needs beside its own jars (needs Java); without it its tests are skipped"
+	@echo "make test-connect  run the Spark tests on a Spark Connect session (ARGS=tests: all of them, not the core alone)"
+	@echo "make test-cluster  run them on a cluster of processes"
+	@echo "make test-oldest  run all tests but Spark's with the oldest libraries that pyproject.toml allows"
+	@echo "make test-matrix  run the core of the Spark tests on Spark 3.5 and on 4.0"
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make format   let ruff mend and format the code"
 	@echo "make bench    measure odibi against the hand-written script"
-	@echo "make install  build .venv, and fetch the offline Azure where Node.js is there (the others do it when it is needed)"
-	@echo "make clean    remove .venv, .venv-oldest and everything that was built"
+	@echo "make install  build .venv, and fetch the offline Azure where Node.js is there, Spark's jars where Java is there"
+	@echo "make clean    remove .venv and its like and everything that was built"
 
 install: $(STAMP)
 
@@ -42,6 +51,7 @@ $(STAMP): pyproject.toml odibi/_version.py
 	@$(INSTALL) --editable ".[$(EXTRAS)]"
 	@$(PY) -m compileall -q odibi
 	@$(PY) -c "import os, shutil, subprocess, sys; node = shutil.which('node'); failed = node and subprocess.call([sys.executable, '-m', 'odibi', 'sandbox', 'install']); node or print('without Node.js the tests of the offline Azure are skipped'); sys.exit(failed if os.environ.get('CI') else None)"
+	@$(PY) -c "import shutil, os, subprocess, sys; java = os.environ.get('JAVA_HOME') or shutil.which('java'); failed = java and subprocess.call([sys.executable, '-m', 'odibi', 'spark', 'jars']); java or print('without Java the tests of Spark are skipped'); sys.exit(failed if os.environ.get('CI') else None)"
 	@$(PY) -c "import pathlib; pathlib.Path('$(STAMP)').touch()"
 
 demo: install
@@ -51,17 +61,41 @@ demo: install
 sandbox: install
 	@$(PY) -m odibi sandbox install
 
+jars: install
+	@$(PY) -m odibi spark jars
+
+# All tests that use Spark go to one worker, which has the one JVM.
 test: install
-	$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
+	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
+
+test-connect: export ODIBI_TEST_SPARK := connect
+test-cluster: export ODIBI_TEST_SPARK := cluster
+test-connect test-cluster: install
+	$(PY) -m pytest -q $(or $(ARGS),$(SPARK_CORE))
 
 # What odibi itself names is taken at its lower bound. These come with it, and the newest of them would not work with the
 # oldest of the others or would hide what is old: they are the ones of Databricks Runtime 16.4, msal that of 17.3.
 BESIDE_OLDEST := "numpy==1.26.4" "cryptography==42.0.5" "msal==1.32.3" "azure-storage-blob==12.23.0"
 
+test-oldest: export ODIBI_TEST_SPARK := none
 test-oldest: install
 	@$(PYTHON) -m venv --clear .venv-oldest
-	$(PY) -m uv pip install --quiet --python .venv-oldest --resolution lowest-direct --editable ".[$(EXTRAS)]" $(BESIDE_OLDEST)
+	$(PY) -m uv pip install --quiet --python .venv-oldest --resolution lowest-direct --editable ".[$(OLDEST_EXTRAS)]" $(BESIDE_OLDEST)
 	$(subst .venv,.venv-oldest,$(PY)) -m pytest -q -n $(WORKERS) $(ARGS)
+
+# Spark 3.5 with Delta 3.3 is what Databricks Runtime 16.4 and Fabric run, with the pandas of their day; each Spark has an
+# environment and jars of its own.
+SPARKS := spark35 spark40
+spark35 := "pyspark[connect]==3.5.7" "delta-spark==3.3.2" "pandas==2.2.3" "numpy==1.26.4" "pyarrow==15.0.2" "setuptools<81"
+spark40 := "pyspark[connect]==4.0.1" "delta-spark==4.4.0" "pandas==2.2.3" "pyarrow==19.0.1"
+
+test-matrix: $(addprefix test-,$(SPARKS))
+
+$(addprefix test-,$(SPARKS)): test-%: install
+	@$(PYTHON) -m venv --clear .venv-$*
+	$(PY) -m uv pip install --quiet --python .venv-$* --editable ".[$(OLDEST_EXTRAS)]" $($*)
+	$(subst .venv,.venv-$*,$(PY)) -m odibi spark jars
+	$(subst .venv,.venv-$*,$(PY)) -m pytest -q -m spark $(or $(ARGS),$(SPARK_CORE))
 
 lint: install
 	$(PY) -m ruff check .
@@ -79,4 +113,4 @@ bench: install
 	$(PY) benchmarks/soak.py
 
 clean:
-	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', '.venv-oldest', 'build', 'dist', '.pytest_cache', '.mypy_cache', '.ruff_cache', '.import_linter_cache', '.hypothesis')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('.venv', '.venv-oldest', '.venv-spark35', '.venv-spark40', 'build', 'dist', '.pytest_cache', '.mypy_cache', '.ruff_cache', '.import_linter_cache', '.hypothesis')]"

@@ -2,8 +2,8 @@
 all tests, also for the examples in docstrings.
 
 ODIBI_TEST_SPARK chooses the kind: `classic` (the default), `connect` (a local Spark Connect server), `cluster`
-(executors as processes of their own, which see nothing of the driver's memory and modules). With another kind than
-`classic` only tests that use Spark are run.
+(executors as processes of their own, which see nothing of the driver's memory and modules), `none`. On Connect and on a
+cluster only tests that use Spark are run; they bear the marker `spark`.
 """
 
 from __future__ import annotations
@@ -41,22 +41,30 @@ JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if KIND not in MASTERS:
-        raise pytest.UsageError(f"ODIBI_TEST_SPARK is {KIND!r}; it can be {', '.join(MASTERS)}")
+    if KIND not in (*MASTERS, "none"):
+        raise pytest.UsageError(f"ODIBI_TEST_SPARK is {KIND!r}; it can be {', '.join(MASTERS)}, none")
+    config.addinivalue_line("markers", "spark: uses Spark; every such test gets it by itself")
     config.addinivalue_line("markers", "jvm: asks Spark's JVM; skipped on Spark Connect, which shows none")
     config.addinivalue_line("markers", "one_machine: needs executors on the driver; skipped on a cluster")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Without Spark its tests need not even be importable."""
+    return True if KIND == "none" and collection_path.match("engine/spark") else None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of Spark go into one group; on another kind of session nothing else is run."""
-    for item in items:
-        if uses_spark(item):
-            item.add_marker(pytest.mark.xdist_group(GROUP))
-            _skip_what_this_kind_can_not(item)
+    spark = [item for item in items if uses_spark(item)]
+    others = [item for item in items if not uses_spark(item)]
+    for item in spark:
+        item.add_marker(pytest.mark.spark)
+        item.add_marker(pytest.mark.xdist_group(GROUP))
+        _skip_what_this_kind_can_not(item)
     if KIND != "classic":
-        others = [item for item in items if not uses_spark(item)]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if uses_spark(item)]
+        items[:] = others if KIND == "none" else spark
+        config.hook.pytest_deselected(items=spark if KIND == "none" else others)
 
 
 def uses_spark(item: pytest.Item) -> bool:

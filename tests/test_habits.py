@@ -91,7 +91,7 @@ def test_extra_all_holds_the_other_extras() -> None:
     extras: dict[str, list[str]] = metadata()["optional-dependencies"]  # type: ignore[assignment]
     others = {name for extra, names in extras.items() if extra not in {"all", "dev"} for name in names}
     assert set(extras["all"]) == others
-    assert set(extras) == {"all", "avro", "azure", "demo", "dev", "excel", "sandbox", "spark"}
+    assert set(extras) == {"all", "avro", "azure", "connect", "demo", "dev", "excel", "sandbox", "spark"}
 
 
 def test_every_module_has_its_layer() -> None:

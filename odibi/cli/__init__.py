@@ -25,6 +25,7 @@ COMMANDS = {
     "init": "start a new project in a folder",
     "demo": "run the flights demo on real data",
     "sandbox": "run a file against an offline Azure",
+    "spark": "fetch the jars that Spark needs for Delta, Avro and Azure",
     "doctor": "check installation, environment and connections",
     "story": "list, show and open the stories of runs",
     "delta": "history, vacuum and restore of Delta tables",

