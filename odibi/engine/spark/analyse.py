@@ -1,0 +1,140 @@
+"""What is wrong with a query, and its columns, before any data moves.
+
+Where a Spark session is at hand, Spark judges: on tables that have the columns of the inputs and no rows, which costs
+its analyser and no job. Where none is, none is started: sqlglot's tree tells what is certainly wrong
+(`odibi.engine.spark.scopes`), and the rest is left to the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from odibi.engine import words
+from odibi.engine.base import Query, SqlAnalysis, SqlProblem
+from odibi.engine.spark import scopes
+from odibi.engine.spark.dialect import translate
+from odibi.engine.spark.syntax import Mistake, Syntax, read
+from odibi.errors import SqlError
+from odibi.types import Column
+
+Inputs = Mapping[str, tuple[Column, ...] | None]
+
+
+class Analyser:
+    """Judges queries, on a session (`odibi.engine.spark.session.Session`) or without one. Safe to use from several
+    threads."""
+
+    def __init__(self, session: Any = None) -> None:
+        self._session = session
+
+    def analyse(self, query: Query, inputs: Inputs) -> SqlAnalysis:
+        """The problems of `query`, and its columns where those of its inputs are known (None: not known).
+
+        A column whose type is not known yet has type None and no native type.
+        """
+        try:
+            sql = translate(query.text, query.dialect)
+        except SqlError as error:
+            return SqlAnalysis((SqlProblem(str(error), "", error.offset),), deterministic=False)
+        return _as_written(self._analyse(sql, inputs), sql, query)
+
+    def _analyse(self, sql: str, inputs: Inputs) -> SqlAnalysis:
+        found = read(sql)
+        by_lower = {name.lower(): name for name in inputs}
+        tables = frozenset(by_lower.get(table.name.lower(), table.name) for table in found.tables)
+        mistakes: Sequence[Mistake] = mistakes_in(found, inputs)
+        columns: tuple[Column, ...] | None = None
+        if not mistakes:
+            used = inputs if found.tree is None else {name: inputs[name] for name in inputs if name in tables}
+            mistakes, columns = self._judge(sql, found, inputs, used)
+        problems = tuple(SqlProblem(each.message, each.hint, each.offset) for each in mistakes)
+        return SqlAnalysis(problems, None if problems else columns, tables, found.deterministic)
+
+    def _judge(
+        self, sql: str, found: Syntax, inputs: Inputs, used: Inputs
+    ) -> tuple[Sequence[Mistake], tuple[Column, ...] | None]:
+        if self._session is not None:
+            from odibi.engine.spark.sql import mistakes_by_spark
+
+            mistakes = mistakes_by_spark(self._session.spark, sql, found, inputs)
+            if mistakes:
+                return mistakes, None
+            if all(columns and all(map(native, columns)) for columns in used.values()):
+                return _bound(self._session.spark, sql, found, used)
+        if found.tree is None:
+            return [found.doubted] if found.doubted and self._session is None else [], None
+        names = {name: [column.name for column in columns] if columns else None for name, columns in used.items()}
+        mistakes, output = scopes.check(found.tree, names)
+        return mistakes, None if output is None else tuple(Column(name, None) for name in output)
+
+
+def mistakes_in(found: Syntax, inputs: Collection[str]) -> list[Mistake]:
+    """What is wrong with a text, and which tables it names that are not inputs; each of them once."""
+    by_lower = {name.lower() for name in inputs}
+    strange: dict[str, Mistake] = {}
+    for table in found.tables:
+        if len(table.path) > 1 or table.name.lower() not in by_lower:
+            told = words.no_input(table.name, table.path, inputs)
+            strange.setdefault(table.name.lower(), Mistake(*told, table.start))
+    return [*found.mistakes, *sorted(strange.values(), key=lambda mistake: mistake.offset or 0)]
+
+
+def native(column: Column) -> str:
+    """The Spark type of a column, empty if unknown."""
+    return str(column.type) if column.type is not None else column.native
+
+
+def _bound(spark: Any, sql: str, found: Syntax, inputs: Inputs) -> tuple[Sequence[Mistake], tuple[Column, ...] | None]:
+    """Spark's own judgement. The tables are part of the text, so that nothing of them is left in the session."""
+    from odibi.engine.spark import errors
+    from odibi.engine.spark.sql import Statement, improved, with_names
+    from odibi.engine.spark.types import columns_of
+
+    statement = Statement.over_empty(sql, {name: _empty(columns or ()) for name, columns in inputs.items()})
+    try:
+        return [], with_names(columns_of(spark.sql(statement.template).schema))
+    except SqlError as error:
+        told = error
+    except errors.spark_errors() as error:
+        explained = errors.explain(error, sql, inputs, statement.place)
+        if not isinstance(explained, SqlError):
+            return [], None  # a session that is gone, for example: the run will tell
+        told = improved(explained, sql, found)
+    message, _, hint = str(told).partition("; ")
+    return [Mistake(message, hint, told.offset)], None
+
+
+def _empty(columns: Sequence[Column]) -> str:
+    listed = ", ".join(f"CAST(NULL AS {native(column)}) AS {_quoted(column.name)}" for column in columns)
+    return f"SELECT {listed} WHERE false"
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+# -- back to the text as written ---------------------------------------------------------------------------------------
+
+
+def _as_written(analysis: SqlAnalysis, sql: str, query: Query) -> SqlAnalysis:
+    if sql == query.text or not analysis.problems:
+        return analysis
+    both = (
+        ""
+        if query.dialect in ("spark", "databricks")
+        else f"write it in a way that both {query.dialect} and spark know"
+    )
+    problems = [
+        replace(problem, offset=_place_in(query.text, sql, problem.offset), hint=problem.hint or both)
+        for problem in analysis.problems
+    ]
+    return replace(analysis, problems=tuple(problems))
+
+
+def _place_in(written: str, sql: str, offset: int | None) -> int | None:
+    """The place in the text as written of a place in its translation: the same occurrence of the same name."""
+    if offset is None or written.startswith(sql):
+        return offset
+    return words.same_occurrence(sql, offset, written)
