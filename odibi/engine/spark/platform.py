@@ -113,10 +113,9 @@ def _is_refused(ask: Callable[[], object]) -> bool:
 def condition_of(error: BaseException) -> str:
     """The error condition, e.g. `CONFIG_NOT_AVAILABLE`: what the error says of itself, else what its text begins with.
     Empty where it has none."""
-    for name in ("getCondition", "getErrorClass"):  # the older name until Spark 3.5
-        get = getattr(error, name, None)
-        if get is not None and (found := get()):
-            return str(found)
+    get = getattr(error, "getCondition", None) or getattr(error, "getErrorClass", None)  # the name before Spark 4
+    if get is not None and (found := get()):
+        return str(found)
     text = re.search(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]", str(error))
     return text[1] if text else ""
 
