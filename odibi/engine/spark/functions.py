@@ -117,7 +117,7 @@ def to_arrow(data: Any) -> Any:
     import narwhals
 
     try:
-        if hasattr(type(data), "toArrow"):
+        if _has_arrow():
             return data.toArrow()
         return narwhals.from_native(data).collect("pyarrow").to_native()  # before Spark 4
     except errors.spark_errors() as error:
@@ -163,9 +163,7 @@ def _refuse_foreign(session: Session, data: Any) -> None:
             "context.get(…).sparkSession, or SparkSession.getActiveSession()"
         )
     if _is_classic(owner) and data.isStreaming:
-        raise DataError(
-            "a streaming DataFrame is not computed by a node; read it with spark.read, not spark.readStream"
-        )
+        raise DataError("a streaming DataFrame can not be used here; read it with spark.read, not spark.readStream")
 
 
 def _is_classic(spark: Any) -> bool:
@@ -194,10 +192,17 @@ def to_spark(session: Session, table: Any) -> Any:
 
     schema = from_arrow_schema(table.schema, prefer_timestamp_ntz=True)
     spark = session.spark
-    if hasattr(importlib.import_module("pyspark.sql").DataFrame, "toArrow"):
+    if _has_arrow():
         return spark.createDataFrame(table, schema)
     rows = (tuple(map(_plain, row.values(), table.schema.types)) for row in table.to_pylist())  # before Spark 4
     return spark.createDataFrame(list(rows), schema, verifySchema=False)
+
+
+def _has_arrow() -> bool:
+    """Whether Spark's API takes and gives Arrow tables; it does since Spark 4."""
+    from pyspark.sql import DataFrame
+
+    return hasattr(DataFrame, "toArrow")
 
 
 def _plain(value: Any, type: Any) -> Any:

@@ -61,7 +61,12 @@ def _persisted(session: Session, frame: SparkFrame) -> SparkFrame | None:
         return None
     if _is_held(frame.data):  # by the user: not ours to release
         return replace(frame, lazy=False)
-    data = frame.data.persist()
+    try:
+        data = frame.data.persist()
+    except errors.spark_errors() as error:
+        if explain_refusal(error) is None:
+            raise
+        return None
     return replace(frame, data=data, lazy=False, kept=(*frame.kept, _Hold(session, data.unpersist)))
 
 
