@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from odibi.engine.base import Target
-from odibi.errors import DataError, SchemaMismatchError, TargetExistsError, UnsupportedError, suggest
+from odibi.errors import (
+    AccessError,
+    DataError,
+    OdibiError,
+    SchemaMismatchError,
+    TargetExistsError,
+    UnsupportedError,
+    suggest,
+)
 from odibi.location import Location
 from odibi.secrets import scrub_data
 from odibi.types import Column
@@ -18,6 +26,15 @@ MANY_PARTITIONS = 1000
 SMALL_PARTITION = 1000
 TXN = "odibiTxn"
 """The key under which a commit keeps the id of the transaction that made it."""
+
+
+class UnknownOutcome(AccessError):
+    """The connection was lost during a commit, and with it the way to see whether it went through; or nobody answered,
+    and the commit may still arrive."""
+
+
+class Conflict(OdibiError):
+    """Another writer changed the table meanwhile and this commit is not in the log: plan again."""
 
 
 # -- partitioning ------------------------------------------------------------------------------------------------------
@@ -150,6 +167,14 @@ def commit_not_found(location: Location) -> DataError:
     """A commit that went well and that the log does not have."""
     return DataError(
         f"{location.display}: the commit is not in the table's log; read it again before you repeat the write"
+    )
+
+
+def unknown_outcome(location: Location, error: str, lost: str) -> UnknownOutcome:
+    """A commit that ended with an error, and a log that can not be read to see whether it went through."""
+    return UnknownOutcome(
+        f"{location.display}: the commit ended with an error ({error}), and the log could not be read "
+        f"to see whether it went through ({lost}); look at the table's history before you repeat the write"
     )
 
 

@@ -84,6 +84,7 @@ class Checking:
         self.found: dict[int, _Found] = {}
         self.token = new_txn()
         self.observation: Any = None
+        self._counted: Mapping[str, Any] = {}
         self.seen: int | None = None
         """The place of the check that stopped the write."""
         self.row: list[_Compiled] = []
@@ -156,21 +157,21 @@ class Checking:
 
     # -- in the write --------------------------------------------------------------------------------------------------
 
-    def guarded(self, blanks: Sequence[str] = ()) -> Any:
+    def guarded(self, blanks: Sequence[str] = (), counted: bool = False) -> Any:
         """The DataFrame to write once: it counts as it is written, and fails where a row breaks a check. `blanks` are
-        columns whose empty texts are counted."""
+        columns whose empty texts are counted; with `counted` the rows are, where nothing else asks for it."""
         data = self.frame.data
-        if not self.row and not blanks:
+        if not self.row and not blanks and not (counted and self.rows is None):
             return data
         self.observation = Observation()
         marks = [] if self.fails else [f"{self._mark(each)} AS {_mark_name(each)}" for each in self.row]
         if marks:
             data = data.selectExpr("*", *marks)
-        counted = [F.count(F.lit(1)).alias("rows")]
-        counted += [F.expr(f"count_if({SPARK.quote(name)} = '')").alias(f"blank{i}") for i, name in enumerate(blanks)]
+        metrics = [F.count(F.lit(1)).alias("rows")]
+        metrics += [F.expr(f"count_if({SPARK.quote(name)} = '')").alias(f"blank{i}") for i, name in enumerate(blanks)]
         if marks:
-            counted += [F.expr(sql).alias(name) for each in self.row for name, sql in self._observed(each)]
-        data = data.observe(self.observation, *counted)
+            metrics += [F.expr(sql).alias(name) for each in self.row for name, sql in self._observed(each)]
+        data = data.observe(self.observation, *metrics)
         if marks:
             return data.drop(*(_mark_name(each) for each in self.row))
         return data.where(self._stop()) if self.row else data
@@ -233,7 +234,9 @@ class Checking:
 
     def observed(self) -> Mapping[str, Any]:
         """What the write counted, once it is done; empty where the platform does not tell."""
-        return {} if self.observation is None else _read(self.observation)
+        if self.observation is not None:
+            self._counted, self.observation = _read(self.observation), None
+        return self._counted
 
     def after(self, rows: int | None, written: SparkFrame | None = None) -> tuple[CheckResult, ...]:
         """The results of a write that is done. `rows` is how many it wrote; `written` is a frame over them, asked where

@@ -1,14 +1,92 @@
-"""The one way of a write."""
+"""The one way of a write: cast to the target's types, check while writing, publish or commit.
+
+Delta tables are written in `odibi.engine.spark.delta.write`; here is what plain files need. They are written to a
+private place beside the target and put in its place, so a failed check or write leaves the target untouched.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+
 from odibi.engine.base import Checks, Target, WriteReport
+from odibi.engine.spark import errors
+from odibi.engine.spark.cast import apply, plan_cast
 from odibi.engine.spark.frame import SparkFrame
+from odibi.engine.spark.keep import keep
+from odibi.engine.spark.run_checks import Checking
 from odibi.engine.spark.session import Session
+from odibi.errors import TargetExistsError
+from odibi.files import files_for
+from odibi.location import Location
 
 
 def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) -> WriteReport:
-    """Write a frame to its target."""
-    path = target.connection.get_path(target.path)
-    frame.data.write.format(target.format).mode(target.mode).save(path)
-    return WriteReport(SparkFrame(session.spark.read.format(target.format).load(path), lazy=False), None, frame.columns)
+    """Write a frame to its target. Raises `CheckFailed` with the target untouched, `TargetExistsError` for mode
+    `error`."""
+    if target.format == "delta":
+        from odibi.engine.spark.delta.write import save as save_delta
+
+        return save_delta(session, frame, target, checks)
+    return _save_files(session, frame, target, checks)
+
+
+def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Checks) -> WriteReport:
+    from odibi.engine.spark.formats import publish
+
+    location = target.location()
+    publish.refuse_target(target, location)
+    exists = files_for(location).exists(location.uri)
+    if exists and target.mode == "error":
+        raise TargetExistsError(
+            f"{location.display} exists and the mode is error; use mode overwrite or append, or another path"
+        )
+    if exists and target.mode == "ignore":
+        return WriteReport(frame, frame.rows, frame.columns, written=False)
+    old = publish.existing(session, frame, target) if exists and target.mode == "append" else None
+    plan = plan_cast(frame.data.schema, frame.columns, target.schema, old.columns if old else None, target.mode)
+    checking = Checking(session, frame, checks)
+    if frame.lazy and (checking.asks_before or target.reused):
+        frame = checking.frame = keep(session, frame, repeatable=True)
+    checking.before()
+    cast = replace(frame, data=apply(plan, frame.data, target.schema), known_columns=plan.columns, first_rows=None)
+    while True:
+        data = apply(plan, checking.guarded(counted=True), target.schema)
+        try:
+            publish.put(session, replace(cast, data=data), target, location, old)
+        except errors.spark_errors() as error:
+            _explain(checking, error)
+            continue
+        break
+    rows = frame.rows if frame.rows is not None else checking.observed().get("rows")
+    sizes = _sizes(location)
+    return WriteReport(
+        frame=replace(cast, rows=rows),
+        rows=rows,
+        columns=plan.columns,
+        files=len(sizes),
+        bytes=sum(sizes),
+        schema_changes=plan.changes,
+        warnings=plan.warnings,
+        checks=checking.after(rows),
+    )
+
+
+def _explain(checking: Checking, error: BaseException) -> None:
+    """Raise what a failed write means; returns where it is to be tried again."""
+    if errors.is_interrupt(error):
+        raise error
+    if checking.violated(error):
+        checking.raise_failed()
+    if not checking.broken(error):
+        raise error
+
+
+def _sizes(location: Location) -> list[int]:
+    """The sizes of the target's files; without those that another writer replaced meanwhile."""
+    files = files_for(location)
+    sizes = []
+    for path in [location.uri] if files.kind(location.uri) == "file" else files.walk(location.uri):
+        with suppress(FileNotFoundError):
+            sizes.append(files.size(path))
+    return sizes

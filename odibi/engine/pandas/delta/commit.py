@@ -28,7 +28,7 @@ from odibi.engine.pandas.delta.table import (
     unsupported_features,
 )
 from odibi.engine.pandas.session import DuckFrame, Session
-from odibi.errors import AccessError, DataError, OdibiError
+from odibi.errors import DataError, OdibiError
 from odibi.location import Location
 from odibi.types import Column
 
@@ -45,15 +45,8 @@ CHECKPOINT_INTERVAL = 100
 """Delta-rs's default of `delta.checkpointInterval`."""
 _NO_ANSWER = re.compile(rf"PUT \S*/{LOG}/\d{{20}}\.json.*(?:timed out|TimedOut|kind: Timeout)")
 """What is told of a commit that was sent and not answered. Its files must stay: if it is late, it names them."""
-
-
-class UnknownOutcome(AccessError):
-    """The connection was lost during a commit, and with it the way to see whether it went through; or nobody answered,
-    and the commit may still arrive."""
-
-
-class Conflict(OdibiError):
-    """Another writer changed the table meanwhile and this commit is not in the log: plan again."""
+UnknownOutcome = rules.UnknownOutcome
+Conflict = rules.Conflict
 
 
 def commit_files(target: Target, plan: Plan, files: Sequence[WrittenFile], txn: str, root: Path) -> int:
@@ -91,11 +84,8 @@ def outcome(location: Location, txn: str, table: Table | None, error: BaseExcept
     except Exception as lost:
         if location.local_path is not None:
             raise
-        raise UnknownOutcome(
-            f"{location.display}: the commit ended with an error ({plain_text(error)}), and the log could not be read "
-            f"to see whether it went through ({plain_text(lost)}); look at the table's history before you repeat the "
-            "write"
-        ) from None  # no cause: what may pass with the next try must not be tried again
+        told = rules.unknown_outcome(location, plain_text(error), plain_text(lost))
+        raise told from None  # no cause: what may pass with the next try must not be tried again
     if found is None and location.local_path is None and _NO_ANSWER.search(plain_text(error)):
         raise UnknownOutcome(
             f"{location.display}: the store did not answer to the commit in time. It is not in the log, but may still "
