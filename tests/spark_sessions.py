@@ -36,8 +36,8 @@ SETTINGS = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.databricks.delta.snapshotPartitions": "1",
 }
-JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
-"""Quick to start. Without the second the first would leave a code cache that fills within two minutes."""
+JAVA = "-Xss4m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+"""Quick to start. Without the last the one before it would leave a code cache that fills within two minutes."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -143,7 +143,8 @@ def _set_variables(folder: Path) -> None:
 
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    os.environ["SPARK_SUBMIT_OPTS"] = f"-Dlog4j2.configurationFile={build.LOGGING.as_uri()}"
+    quiet = f"-Dlog4j2.configurationFile={build.LOGGING.as_uri()}"
+    os.environ["SPARK_SUBMIT_OPTS"] = f"{os.environ.get('SPARK_SUBMIT_OPTS', '')} {quiet}".strip()
     os.environ["SPARK_WORKER_DIR"] = str(folder / "work")  # else inside the installed pyspark
     if KIND == "connect":
         os.environ["SPARK_TESTING"] = "1"  # the server takes a free port, and the client learns it

@@ -29,6 +29,8 @@ DELTA_SETTINGS = {
 }
 LOGGING = Path(__file__).with_name("log4j2.properties")
 GIGABYTE = 1 << 30
+DEEP_STACK = "-Xss4m"
+"""Spark walks its plans recursively: with Java's own 1 MB, 150 nodes that stay plans are too many."""
 _NOT_SETTINGS = {
     "--master": "spark.master",
     "--name": "spark.app.name",
@@ -98,8 +100,9 @@ def wanted_settings(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[st
 
 def _of_answers() -> dict[str, str]:
     from odibi.engine.spark.session import SETTINGS
+    from odibi.engine.spark.storage import REDACTION, SECRET_SETTINGS
 
-    return dict(SETTINGS)
+    return {**SETTINGS, REDACTION: SECRET_SETTINGS}
 
 
 def _of_jars(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[str, str]:
@@ -135,7 +138,7 @@ def _of_one_machine() -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(2 * cores),
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.warehouse.dir": Path(_scratch(), "warehouse").as_uri(),
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={_quoted(_scratch())}",
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={_quoted(_scratch())} {DEEP_STACK}",
     }
     memory = _memory()
     return {**settings, **({"spark.driver.memory": f"{memory}m"} if memory else {})}
