@@ -270,7 +270,7 @@ def _alias_columns(part: Any) -> list[Any]:
 
 def _output(node: exp.Select, scope: _Scope) -> Names:
     """The names that a select list gives, None where one of them is Spark's own invention."""
-    if node.args.get("kind") or node.args.get("laterals") and any(item.is_star for item in node.expressions):
+    if node.args.get("kind") or (node.args.get("laterals") and any(item.is_star for item in node.expressions)):
         return None
     found: list[str] = []
     for item in node.expressions:

@@ -1,6 +1,6 @@
 """SQL over Spark frames: one SELECT that sees its inputs and nothing else of the session.
 
-`spark.sql("… {__0} …", __0=frame)` puts a frame into a text, on classic Spark and on Connect, and leaves no view behind.
+`spark.sql("… {__0} …", __0=frame)` puts a frame into a text, on classic Spark and on Connect, and leaves no view.
 Where the tree of the text is known, the names of the inputs are replaced where they stand (`FROM {__0} AS orders`), so
 that the plan is that of a hand-written query: a chain of a hundred queries is planned as fast. Where it is not, the
 inputs stand in front of the text as CTEs. Either way the text stands in parentheses, in which only a query can stand.
