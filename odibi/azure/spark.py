@@ -63,9 +63,9 @@ def opens(location: Location) -> bool:
 def urls_in(text: str) -> Iterator[str]:
     """The places that a text of Spark names, the likeliest first; `*` where only their account is named."""
     for scheme, container, host, path in _ABFS_URL.findall(text):
-        yield f"{scheme}://{container}@{host}{path}".rstrip("/.")
+        yield f"{scheme}://{container}@{host}{path}".rstrip("/.:)")
     for account, suffix, container, path in _HTTP_URL.findall(text):
-        yield f"abfss://{container}@{account}.dfs.{suffix}{path}".rstrip("/.")
+        yield f"abfss://{container}@{account}.dfs.{suffix}{path}".rstrip("/.:)")
     for account, suffix in _HOST.findall(text):
         yield f"abfss://{_ANY}@{account}.dfs.{suffix}"
 
@@ -78,7 +78,10 @@ def explain(text: str, location: Location, doing: str) -> OdibiError | None:
     said = _without_trace(text)
     if _is_bare_refusal(said) and (asked := _ask(location, doing)) is not None:
         return asked
-    return explain_text(said, location, doing, _access_of(location))
+    found = explain_text(said, location, doing, _access_of(location))
+    if found is None or f"://{_ANY}@" not in location.uri:
+        return found
+    return type(found)(str(found).removeprefix(f"{location.display}: "))
 
 
 def _without_trace(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from odibi.connections.base import BaseConnection, Location
 from odibi.engine.base import NO_CHECKS, CheckResult, Checks, Engine, Query, Source, SqlAnalysis, Target, WriteReport
+from odibi.errors import OdibiError
 from odibi.types import Column
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class SparkEngine(Engine):
         """A frame over stored data."""
         from odibi.engine.spark.formats import FORMATS
 
-        with self._explained():
+        with self._explained(end=source):
             self._storage.open(source)
             frame: SparkFrame = FORMATS[source.format].scan(self.session, source)
             return frame
@@ -183,7 +184,7 @@ class SparkEngine(Engine):
         """Cast, check while writing, commit."""
         from odibi.engine.spark.save import save
 
-        with self._explained():
+        with self._explained(end=target):
             self._storage.open(target)
             return save(self.session, frame, target, checks)
 
@@ -274,8 +275,13 @@ class SparkEngine(Engine):
         return {"pyspark": str(sys.modules["pyspark"].__version__), "spark": str(self._session.spark.version)}
 
     @contextmanager
-    def _explained(self, written: str | None = None, inputs: Mapping[str, Any] | None = None) -> Iterator[None]:
-        """Turn Spark's errors into texts for the user."""
+    def _explained(
+        self,
+        written: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        end: Source | Target | None = None,
+    ) -> Iterator[None]:
+        """Turn Spark's errors into texts for the user. `end` is what is read or written."""
         from odibi.engine.spark import errors
 
         try:
@@ -284,6 +290,15 @@ class SparkEngine(Engine):
         except errors.spark_errors() as error:
             if errors.is_interrupt(error):
                 raise
-            raise errors.explain(
+            raise _of_storage(error, end) or errors.explain(
                 error, written, {name: each.columns for name, each in (inputs or {}).items()}
             ) from error
+
+
+def _of_storage(error: BaseException, end: Source | Target | None) -> OdibiError | None:
+    """What an error says of the storage that is read or written; None where it is about something else."""
+    if end is None:
+        return None
+    from odibi.engine.spark import storage
+
+    return storage.explain(str(error), end.location(), "write" if isinstance(end, Target) else "read")

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -150,8 +150,8 @@ class Storage:
         the connection's where none was received."""
         with self._lock:
             self._begin()
+            _remember(connection)
             if storage_options and connection.replaces_access(storage_options):
-                _remember(connection)
                 self._limit()
                 return
             account = self._configure(connection)
@@ -163,6 +163,7 @@ class Storage:
         if not self._begun:
             self._begun = True
             for each in self.connections.values():
+                _remember(each)
                 if each.is_ready() and not each.unusable("spark"):
                     self._configure(each)
 
@@ -170,12 +171,9 @@ class Storage:
         """Put a connection's settings on the session; None where it has none."""
         settings = dict(connection.spark_settings())
         if not settings:
-            _remember(connection)
             return None
-        root = connection.get_path("")
-        _remember(connection)
         self._limit()
-        host = _authority(root).partition("@")[2]
+        host = _authority(connection.get_path("")).partition("@")[2]
         account = self._accounts.setdefault(host, _Account(host))
         account.take(connection, settings, self.session)
         return account
@@ -246,7 +244,7 @@ class _Account:
 
     def renew(self, session: Session, root: str) -> None:
         """Close the client that Hadoop keeps for a container where it was opened with other settings."""
-        container = f"{root.partition('://')[0]}://{_authority(root)}"
+        container = _container_of(root)
         now = hashlib.sha256(repr(sorted(self.settings.items())).encode()).hexdigest()
         before = _opened.get((_process_of(session), container))
         if before == now:
@@ -291,6 +289,10 @@ def _authority(url: str) -> str:
     return url.partition("://")[2].partition("/")[0]
 
 
+def _container_of(url: str) -> str:
+    return f"{url.partition('://')[0]}://{_authority(url)}"
+
+
 def _shown(connection: BaseConnection) -> str:
     return f"connection {connection.name!r}" if connection.name else f"the connection to {connection.get_path('')}"
 
@@ -312,20 +314,27 @@ def _remember(connection: BaseConnection) -> None:
 def explain(text: str, location: Location | None = None, doing: str = "read") -> OdibiError | None:
     """What a text of Spark says of a cloud's storage, in the words of every engine; None where it is about something
     else. `text` is the whole of it, with the JVM's trace. `location` is where Spark was reading or writing, if that is
-    known; else the URLs in the text tell. `doing` is `read` or `write`."""
-    known = location is not None and location.uri.partition("://")[0] in CLOUDS
-    place = location if known else _place_in(text)
+    known; where the URLs in the text lead elsewhere, they tell (a write computes what it reads, too). `doing` is what
+    was done there, `read` or `write`."""
+    urls = [url for module in dict.fromkeys(CLOUDS.values()) for url in import_module(module).urls_in(text)]
+    place = location if location is not None and _concerns(location, urls) else _place_at(urls)
     if place is None:
         return None
     if _NOT_FOUND.search(text):
         return _missing(place)
-    found: OdibiError | None = _cloud_of(place.uri).explain(text, place, doing)
+    found: OdibiError | None = _cloud_of(place.uri).explain(text, place, doing if place is location else "read")
     return None if found is None else _with_restart(found, place)
 
 
-def _place_in(text: str) -> Location | None:
-    """Where the URLs of a text lead, as a place of a connection where one was used."""
-    urls = [url for module in dict.fromkeys(CLOUDS.values()) for url in import_module(module).urls_in(text)]
+def _concerns(location: Location, urls: Sequence[str]) -> bool:
+    """Whether a text with these URLs can be about a location."""
+    if location.uri.partition("://")[0] not in CLOUDS:
+        return False
+    return not urls or any(_is_inside(url, _container_of(location.uri)) for url in urls)
+
+
+def _place_at(urls: Sequence[str]) -> Location | None:
+    """Where URLs lead, as a place of a connection where one was used."""
     for url in urls:
         roots = [root for root in list(_connections) if _is_inside(url, root)]
         connection = _connections.get(max(roots, key=len)) if roots else None
@@ -333,7 +342,7 @@ def _place_in(text: str) -> Location | None:
             root = connection.get_path("")
             options = connection.location("").storage_options if connection.is_ready() else {}
             relative = url[len(root) :].strip("/") if url.startswith(root) else ""
-            return Location(url if relative else root, root, connection.name, relative, options)
+            return Location(url if relative else root, root, connection.name, relative or "/", options)
     return next(map(Location, urls), None)
 
 
@@ -357,7 +366,7 @@ def _missing(location: Location) -> OdibiError | None:
 
 def _with_restart(error: OdibiError, location: Location) -> OdibiError:
     """A Connect server keeps the client that it opened first, whatever key comes later."""
-    if f"{location.uri.partition('://')[0]}://{_authority(location.uri)}" not in _renewed:
+    if _container_of(location.uri) not in _renewed:
         return error
     hint = "the credential changed since this Spark server first used the account, and it keeps the old one: restart it"
     return type(error)(f"{error}; {hint}")

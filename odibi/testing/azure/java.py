@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odibi.errors import MissingExtraError
+from odibi.errors import MissingExtraError, UnsupportedError
 
 if TYPE_CHECKING:
     from odibi.testing.azure.sandbox import Sandbox
 
 VARIABLE = "SPARK_SUBMIT_OPTS"
-PASSWORD = "changeit"  # noqa: S105 - what every Java has; the file holds a certificate and no secret
+PASSWORD = "changeit"
 EMULATOR = {
     "fs.azure.account.hns.enabled": "false",
     "fs.azure.fns.account.service.type": "BLOB",
@@ -74,12 +74,12 @@ def _option(name: str, value: str) -> str:
 
 @contextmanager
 def led(spark: Any, sandbox: Sandbox) -> Iterator[Any]:
-    """Inside, a classic Spark session's JVM reaches the sandbox; its executors are to be threads of it (`local[…]`).
-    Gives the session. Several sandboxes may be used in turn by one JVM.
+    """Inside, the JVM of a Spark session, which this process started, reaches the sandbox; its executors are to be
+    threads of it (`local[…]`). Gives the session. Several sandboxes may be used in turn by one JVM.
 
     Clients that Hadoop keeps are closed, before and after: their connections lead elsewhere.
     """
-    jvm = spark._jvm
+    jvm = _jvm()
     properties = {name: jvm.java.lang.System.getProperty(name) for name in system_properties(sandbox)}
     settings = {name: spark.conf.get(name, None) for name in EMULATOR}
     trust = jvm.javax.net.ssl.SSLContext.getDefault()
@@ -88,6 +88,15 @@ def led(spark: Any, sandbox: Sandbox) -> Iterator[Any]:
         yield spark
     finally:
         _set(jvm, spark, properties, settings, trust)
+
+
+def _jvm() -> Any:
+    """The JVM of this process; that of a Connect server which it started, too."""
+    from pyspark import SparkContext
+
+    if SparkContext._jvm is None:
+        raise UnsupportedError("the Spark session is in no JVM that this process started; start it in the sandbox")
+    return SparkContext._jvm
 
 
 def _set(

@@ -1,4 +1,5 @@
-"""The pytest plugin: the fixtures `azure` and `azure_container`. Every pytest session imports it: nothing is heavy."""
+"""The pytest plugin: the fixtures `azure`, `azure_container` and `azure_spark`. Every pytest session imports it, so
+nothing is heavy."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -55,6 +56,16 @@ def azure(azure_server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sa
 def azure_container(azure: Sandbox) -> str:
     """The name of a new, empty container that every account has."""
     return azure.make_containers()
+
+
+@pytest.fixture
+def azure_spark(request: pytest.FixtureRequest, azure: Sandbox) -> Iterator[Any]:
+    """The offline Azure for one test of Spark: the session that your own fixture `spark` gives, whose JVM runs already,
+    is led to it."""
+    from odibi.testing.azure.java import led
+
+    with led(request.getfixturevalue("spark"), azure) as session:
+        yield session
 
 
 @pytest.hookimpl(hookwrapper=True)
