@@ -71,9 +71,10 @@ def _in_words(error: Exception) -> str | None:
 
 
 def _is_pandas_habit(error: Exception) -> bool:
-    """True for `current["a"] = …`, `current.assign(…)` and the like on a Spark DataFrame."""
+    """True for `current["a"] = …`, `current.assign(…)` and the like on a Spark DataFrame, whose attributes may be
+    columns."""
     text = str(error)
-    return "'DataFrame' object" in text or "ATTRIBUTE_NOT_SUPPORTED" in text.partition("JVM_")[0]
+    return any(each in text for each in ("'DataFrame' object", "'Column' object is not callable", "[ATTRIBUTE_NOT_SUP"))
 
 
 def _without_class(error: Exception) -> str:
@@ -195,7 +196,8 @@ def to_spark(session: Session, table: Any) -> Any:
     if _has_arrow():
         return spark.createDataFrame(table, schema)
     rows = (tuple(map(_plain, row.values(), table.schema.types)) for row in table.to_pylist())  # before Spark 4
-    return spark.createDataFrame(list(rows), schema, verifySchema=False)
+    trusted = {} if session.platform.connect else {"verifySchema": False}
+    return spark.createDataFrame(list(rows), schema, **trusted)
 
 
 def _has_arrow() -> bool:
