@@ -445,6 +445,10 @@ _SQL: Mapping[str, Callable[[Raised, Inputs], Told]] = {
     "INVALID_WHERE_CONDITION": _where,
     "DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN": _not_boolean,
     "UNBOUND_SQL_PARAMETER": _parameter,
+    "INVALID_IDENTIFIER": lambda raised, inputs: (
+        f"the name {raised.parameters.get('ident', raised.fragment)!r} must stand in backticks",
+        f"write `{raised.parameters.get('ident', raised.fragment)}`",
+    ),
     "COLUMN_ALREADY_EXISTS": _duplicate,
 }
 """By condition, whole or without what comes behind its dot. What is not here is told in Spark's own words."""
