@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from odibi.engine.arrow import arrow_type
 from odibi.engine.base import Target
 from odibi.engine.sources import check_names, refuse_types
+from odibi.engine.tables import arrow_type
 from odibi.errors import DataError, MissingExtraError
 from odibi.types import Column, DataType
 

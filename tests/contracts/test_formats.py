@@ -1,14 +1,15 @@
-"""The formats keep their contract on the pandas engine, on every connection."""
+"""The formats keep their contract on the engines, on every connection that these reach."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from odibi.connections import AzureADLS, BaseConnection, LocalConnection, LocalDBFS
-from odibi.engine import Engine, PandasEngine
+from odibi.engine import Engine, PandasEngine, SparkEngine
 from odibi.testing import MemoryConnection
 from odibi.testing.contracts import FormatContract
 from odibi.testing.contracts.formats import EVERYTHING, ODD_NAMES
@@ -54,32 +55,89 @@ class OnStores(OnPandas):
         yield {"local": LocalConnection, "local_dbfs": LocalDBFS}[request.param](tmp_path / "lake", name="lake")
 
 
-class TestCsv(OnPandas):
+class OnSpark(FormatContract):
+    """On the Spark engine, on disk; what Spark writes is a folder."""
+
+    @pytest.fixture
+    def engine(self, spark: Any) -> Iterator[Engine]:
+        made = SparkEngine(spark_session=spark)
+        yield made
+        made.close()
+
+    @pytest.fixture(params=["local", "local_dbfs"])
+    def connection(self, request: pytest.FixtureRequest, tmp_path: Path) -> BaseConnection:
+        """Folders."""
+        make = LocalDBFS if request.param == "local_dbfs" else LocalConnection
+        return make(tmp_path / "lake", name="lake")
+
+
+class Csv(FormatContract):
     format = "csv"
     suffix = ".csv"
     holds = EVERYTHING - {"nested", "binary"}
+    read_options: ClassVar[Mapping[str, Any]] = {"multiline": True}
 
 
-class TestParquet(OnPandas):
-    format = "parquet"
-    suffix = ".parquet"
-
-
-class TestJsonLines(OnPandas):
+class JsonLines(FormatContract):
     format = "json"
     suffix = ".jsonl"
 
 
-class TestExcel(OnPandas):
+class Parquet(FormatContract):
+    format = "parquet"
+    suffix = ".parquet"
+
+
+class Excel(FormatContract):
     format = "excel"
     suffix = ".xlsx"
     holds = EVERYTHING - {"nested", "binary"}
 
 
-class TestAvro(OnPandas):
+class Avro(FormatContract):
     format = "avro"
     suffix = ".avro"
     illegal_names = tuple(name for name in ODD_NAMES if name != "order")
+
+
+class TestCsv(Csv, OnPandas):
+    pass
+
+
+class TestParquet(Parquet, OnPandas):
+    pass
+
+
+class TestJsonLines(JsonLines, OnPandas):
+    pass
+
+
+class TestExcel(Excel, OnPandas):
+    pass
+
+
+class TestAvro(Avro, OnPandas):
+    pass
+
+
+class TestCsvOnSpark(Csv, OnSpark):
+    pass
+
+
+class TestParquetOnSpark(Parquet, OnSpark):
+    pass
+
+
+class TestJsonLinesOnSpark(JsonLines, OnSpark):
+    pass
+
+
+class TestExcelOnSpark(Excel, OnSpark):
+    pass
+
+
+class TestAvroOnSpark(Avro, OnSpark):
+    pass
 
 
 class TestDelta(OnStores):

@@ -49,6 +49,8 @@ class FormatContract:
     """What a path of this format ends in."""
     holds: ClassVar[frozenset[str]] = EVERYTHING
     """What the format can hold; what it can not must be refused with a message, never changed silently."""
+    read_options: ClassVar[Mapping[str, Any]] = {}
+    """Options without which what these tests write can not be read."""
     illegal_names: ClassVar[Sequence[str]] = ()
     """Column names, of the odd ones, that the format can not hold."""
 
@@ -241,7 +243,8 @@ class FormatContract:
     ) -> None:
         """Read with the declared types, and compare values and types."""
         types = {name: parse_type(text) for name, text in schema.items()}
-        frame = engine.scan(Source(connection, path or f"t{self.suffix}", self.format, {}, types))
+        options = dict(self.read_options)
+        frame = engine.scan(Source(connection, path or f"t{self.suffix}", self.format, options, types))
         assert {column.name: column.type_name for column in frame.columns} == {
             name: str(type) for name, type in types.items()
         }
@@ -272,7 +275,9 @@ class FormatContract:
         return [entry.name for entry in files_for(root).entries(root.uri)]
 
     def raw(self, connection: BaseConnection, path: str) -> bytes:
-        """The bytes of a file."""
+        """The bytes of a file, or of the first in a folder of files."""
         location = connection.location(path)
-        with files_for(location).open_read(location.uri) as file:
+        files = files_for(location)
+        first = next(files.walk(location.uri)) if files.kind(location.uri) == "folder" else location.uri
+        with files.open_read(first) as file:
             return file.read()

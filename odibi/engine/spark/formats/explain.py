@@ -1,0 +1,214 @@
+"""What Spark says of files that it could not read, in the words of the pandas engine: file, line, value.
+
+Spark names a file and a record, but no line. So the file is looked through here, by Python, once something is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import unquote
+
+from odibi.engine.header import records, unpacked
+from odibi.engine.sources import delimiter_of
+from odibi.engine.spark.formats.base import File, Input
+from odibi.errors import DataError, OdibiError
+
+MAX_REMEMBERED = 200
+MAX_LOOKED_AT = 256 << 20
+"""Bytes of a file that are looked through for a line."""
+REPAIR = "repair the line, or check `delimiter`, `quote` and `header`"
+_read: OrderedDict[str, Input] = OrderedDict()
+_OWN = re.compile(r"odibi: (?P<text>.*?)(?:\"?\s*SQLSTATE|\n|$)", re.DOTALL)
+_FILE = re.compile(r"[Ee]ncountered error while reading file (?P<file>.+?)\.\s+(?:SQLSTATE|\n|Parquet|The)", re.DOTALL)
+_VALUE = re.compile(
+    r"^(?P<file>\S.*?): '(?P<value>.*)' is not (?P<type>.+?) \(column '(?P<column>.*?)'\)(?P<rest>;.*)$", re.DOTALL
+)
+_RECORD = re.compile(r"\[MALFORMED_CSV_RECORD\] Malformed CSV record: (?P<record>.*?)\s*SQLSTATE", re.DOTALL)
+
+
+def remember(input: Input) -> None:
+    """A source that is being read: its errors come when it is used."""
+    key = input.root or input.files[0].spark
+    _read[key] = input
+    _read.move_to_end(key)
+    while len(_read) > MAX_REMEMBERED:
+        _read.popitem(last=False)
+
+
+def explain(text: str) -> OdibiError | None:
+    """The error for a failed read, None for other texts."""
+    own = _OWN.search(text)
+    if own is not None:
+        return DataError(_own(own["text"].strip().rstrip('"')))
+    named = _FILE.search(text)
+    if named is None:
+        return None
+    input, file = _find(named["file"])
+    shown = file.display if file is not None else _plain(named["file"])
+    if "MALFORMED_RECORD_IN_PARSING" in text or "MALFORMED_CSV_RECORD" in text:
+        return DataError(_malformed(text, input, file, shown))
+    return _other(text, shown)
+
+
+def _other(text: str, shown: str) -> OdibiError | None:
+    if "FILE_NOT_EXIST" in text or "FileNotFoundException" in text:
+        return DataError(f"{shown} is gone: it was deleted or replaced while it was read; run again")
+    if "is not a Parquet file" in text or "CANNOT_READ_FILE_FOOTER" in text or "Could not read footer" in text:
+        return DataError(f"{shown} is not a whole Parquet file; it was cut off or is of another format; write it again")
+    if "Not an Avro data file" in text or "InvalidAvroMagic" in text:
+        return DataError(f"{shown} is no whole Avro file; it was cut off or is of another format: write it again")
+    if re.search(
+        r"gzip|Unexpected end of input stream|not in GZIP|zstd|BZip|invalid (?:block|stored)", text, re.IGNORECASE
+    ):
+        return DataError(f"{shown} is not compressed as its name says, or was cut off; write it again")
+    return None
+
+
+def _find(uri: str) -> tuple[Input | None, File | None]:
+    """The source and the file of a URL as Spark shows it."""
+    wanted = _plain(uri)
+    for input in reversed(_read.values()):
+        for file in input.files:
+            if _plain(file.spark) == wanted:
+                return input, file
+    return None, None
+
+
+def _plain(uri: str) -> str:
+    return re.sub(r"^file:/+", "/", unquote(uri.strip()))
+
+
+def _own(text: str) -> str:
+    """A text of ours, with the file as users know it and the line where the value stands."""
+    found = _VALUE.match(text)
+    if found is None:
+        place, _, rest = text.partition(": ")
+        input, known = _find(place)
+        if input is None or known is None:
+            return text
+        line = _line_of_bytes(input, known) if "the text is not" in rest else 0
+        return f"{known.display}, line {line}: {rest}" if line else f"{known.display}: {rest}"
+    input, file = _find(found["file"])
+    if input is None or file is None:
+        return text
+    line = _line_of_value(input, file, found["column"], found["value"])
+    where = f"{file.display}, line {line}" if line else file.display
+    return f"{where}: {found['value']!r} is not {found['type']} (column {found['column']!r}){found['rest']}"
+
+
+def _malformed(text: str, input: Input | None, file: File | None, shown: str) -> str:
+    if input is not None and file is not None and input.source.format == "csv":
+        told = _bad_line(input, file)
+        if told:
+            return told
+    if input is not None and file is not None and input.source.format == "json":
+        told = bad_object(input, file)
+        if told:
+            return told
+    record = _RECORD.search(text)
+    what = f": {record['record'][:200]!r}" if record else ""
+    if (input is not None and input.source.format == "json") or ("JSON" in text and record is None):
+        return f"{shown}: a record is no JSON object; it was cut off or is no JSON: repair it or write it again"
+    return f"{shown}: a line has not as many fields as the header{what}; {REPAIR}"
+
+
+def _bad_line(input: Input, file: File) -> str:
+    """The first record that has not as many fields as the header, or is made of several lines; empty where there is
+    none."""
+    width = 0
+    multiline = input.options.get("multiline")
+    for line, record in _records(input, file):
+        if not width:
+            width = len(record)
+        elif len(record) != width:
+            shown = delimiter_of(file.path, input.options).join(record)[:200]
+            return f"{file.display}, line {line}: expected {width} columns, found {len(record)}: {shown!r}; {REPAIR}"
+        elif not multiline and any("\n" in field for field in record):
+            return f"{file.display}, line {line}: fields in quotes hold line breaks; set multiline: true"
+    return ""
+
+
+def bad_object(input: Input, file: File, lines: bool = True) -> str:
+    """The first place that is no JSON object; empty where there is none."""
+    import json
+
+    texts = _lines(input, file) if lines else iter(["".join(_lines(input, file))])
+    for number, line in enumerate(texts, 1):
+        try:
+            found = json.loads(line) if line.strip() else {}
+        except json.JSONDecodeError as error:
+            return (
+                f"{file.display}, line {number + error.lineno - 1}: {error.msg}; "
+                "it was cut off or is no JSON: repair it or write it again"
+            )
+        if not isinstance(found, dict | list):
+            return f"{file.display}, line {number}: no JSON object but {line.strip()[:100]!r}; repair the line"
+    return ""
+
+
+def _line_of_value(input: Input, file: File, column: str, value: str) -> int:
+    """The first line of a value in a column, 0 where it is not found."""
+    place = -1
+    for line, record in _records(input, file):
+        if place < 0:
+            header = [field.strip() for field in record]
+            if not input.options.get("header", True):
+                header = list(input.options.get("names") or input.source.schema) or [
+                    f"_c{n}" for n in range(len(record))
+                ]
+            if column not in header:
+                return 0
+            place = header.index(column)
+            if input.options.get("header", True):
+                continue
+        if place < len(record) and record[place][: len(value)] == value:
+            return line
+    return 0
+
+
+def _line_of_bytes(input: Input, file: File) -> int:
+    """The first line that is no UTF-8 text, 0 where there is none."""
+    for number, line in enumerate(_lines(input, file), 1):
+        if "\ufffd" in line:
+            return number
+    return 0
+
+
+def _records(input: Input, file: File) -> Iterator[tuple[int, list[str]]]:
+    """The records of a file, each with the line that it ends on, as far as the file is looked through."""
+    import csv
+
+    count = 0
+    comment = input.options.get("comment")
+
+    def lines() -> Iterator[str]:
+        nonlocal count
+        for each in _lines(input, file):
+            count += 1
+            if each.strip("\r\n") and not (comment and each.startswith(comment)):
+                yield each
+
+    csv.field_size_limit(2**31 - 1)
+    with suppress(csv.Error):  # what is wrong is told anyway, without a line
+        for record in records(lines(), delimiter_of(file.path, input.options), input.options):
+            yield count, record
+
+
+def _lines(input: Input, file: File) -> Iterator[str]:
+    """The lines of a file, as far as it is looked through."""
+    import io
+
+    if not input.seen:
+        return
+    encoding = input.options.get("encoding", "utf-8")
+    size = 0
+    with suppress(OSError, EOFError), input.open(file) as packed, unpacked(packed, file.compression) as stream:
+        text = io.TextIOWrapper(stream, "utf-8-sig" if encoding == "utf-8" else encoding, "replace", newline="")
+        for each in text:
+            size += len(each)
+            if size > MAX_LOOKED_AT:
+                return
+            yield each
