@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from odibi.connections import AzureADLS, BaseConnection, LocalConnection, LocalDBFS
-from odibi.engine import Engine, PandasEngine
+from odibi.engine import Engine, PandasEngine, SparkEngine
 from odibi.testing.azure import Sandbox
 from odibi.testing.contracts import EngineContract
 
@@ -32,6 +33,23 @@ class TestPandasOnADLS(TestPandas):
     def connection(self, azure: Sandbox, azure_container: str) -> BaseConnection:
         key = azure.accounts["silveracct"]
         return AzureADLS("silveracct", azure_container, "lake", "direct_key", account_key=key, name="lake")
+
+
+class TestSpark(EngineContract):
+    @pytest.fixture
+    def engine(self, spark: Any) -> Iterator[Engine]:
+        made = SparkEngine(spark_session=spark)
+        yield made
+        made.close()
+
+
+@pytest.mark.one_machine  # executors of their own would have to be started in the offline Azure
+class TestSparkOnADLS(TestPandasOnADLS):
+    @pytest.fixture
+    def engine(self, azure_spark: Any, spark: Any) -> Iterator[Engine]:
+        made = SparkEngine(spark_session=spark)
+        yield made
+        made.close()
 
 
 def test_names_of_connections_are_known_to_the_engine(tmp_path: Path) -> None:
