@@ -109,7 +109,7 @@ def _misfits(
             needed = f"{other}: {str(value).lower()}"
             what = f"option {said[name]!r} goes with {needed} only"
             mistakes.append((said[name], what, f"add {needed}, or take it out"))
-    return mistakes
+    return mistakes + (format.check(found, said) if format.check else [])
 
 
 def _unknown(format: str, side: Side, key: str, known: Mapping[str, Option]) -> Mistake:

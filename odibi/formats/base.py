@@ -61,6 +61,8 @@ class Format:
     """True for tables with a log (Delta), False for plain files."""
     exclusive: tuple[tuple[str, str], ...] = ()
     """Pairs of read options that say the same thing in two ways: only one of them may be given."""
+    check: Callable[[Mapping[str, Any], Mapping[str, str]], list[Mistake]] | None = None
+    """Mistakes of options that are right each; the second argument has each option's key as written."""
 
     def options(self, side: Side) -> Mapping[str, Option]:
         """The options of a read or of a write."""
@@ -190,6 +192,17 @@ PANDAS_TYPES = {
 _PYTHON_TYPES = {str: "string", int: "bigint", float: "double", bool: "boolean", bytes: "binary", object: "string"}
 
 
+def _properties(value: Any) -> dict[str, str]:
+    """Names and texts; YAML's true and numbers are texts to Delta."""
+    found = _mapping(value)
+    if any(not isinstance(each, str | bool | int | float) for each in found.values()):
+        raise TypeError
+    for name in found:
+        if not name.startswith("delta."):
+            raise ValueError(f"names {name!r}, which is no property of Delta; they begin with delta.")
+    return {name: str(each).lower() if isinstance(each, bool) else str(each) for name, each in found.items()}
+
+
 def _types(value: Any) -> dict[str, str]:
     """Columns and types; pandas' names of types are taken too."""
     return {name: _type_text(item) for name, item in _mapping(value).items()}
@@ -220,6 +233,8 @@ def _filter(item: Any) -> tuple[str, str, Any]:
         raise ValueError(f"has an unknown operator {operator!r} for column {column!r}; known: {', '.join(OPERATORS)}")
     if operator.endswith("in") and not isinstance(value, list | tuple):
         raise ValueError(f"needs a list of values for {column!r} {operator}, not {value!r}")
+    if value is None and operator not in ("=", "==", "!="):
+        raise ValueError(f"needs a value for {column!r} {operator}; NULL goes with = and != only")
     if not operator.endswith("in") and isinstance(value, list | tuple):
         raise ValueError(f"needs one value for {column!r} {operator}, not {value!r}; for several write `in`")
     return column, "=" if operator == "==" else operator, tuple(value) if isinstance(value, list) else value
@@ -261,6 +276,7 @@ KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "encoding": ("the name of an encoding", _encoding),
     "pattern": ("a pattern like dd/MM/yyyy or %d/%m/%Y", _pattern),
     "mapping": ("a mapping of names to values", _mapping),
+    "properties": ("a mapping of Delta's table properties to values", _properties),
     "types": ("a mapping of columns to types", _types),
     "filters": ("a list of [column, op, value]", _filters),
     "instant": ("a date or timestamp in ISO form, like 2024-05-01T12:00:00Z", _instant),

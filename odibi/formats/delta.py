@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from odibi.formats.base import COLUMNS, PARTITION_BY, STORAGE_OPTIONS, Format, Option, options
+from odibi.formats.delta_features import check
 
 DELTA = Format(
     name="delta",
@@ -30,9 +31,22 @@ DELTA = Format(
             aliases=("normalizeNames", "normalise_names"),
             default=False,
         ),
+        Option(
+            "table_properties",
+            "properties",
+            "Delta's properties of a table that this write makes, like `delta.appendOnly`",
+            aliases=("tableProperties", "tblproperties"),
+        ),
+        Option(
+            "allow_features",
+            "texts",
+            "Table features that properties may turn on, like `deletionVectors`",
+            aliases=("allowFeatures",),
+        ),
         STORAGE_OPTIONS,
     ),
     partitionable=True,
     transactional=True,
     exclusive=(("version_as_of", "timestamp_as_of"),),
+    check=check,
 )

@@ -35,11 +35,6 @@ from odibi.types import Column
 if TYPE_CHECKING:
     from odibi.engine.pandas.delta.write import Plan
 
-NOT_WRITABLE = frozenset(
-    {"identityColumns", "rowTracking", "clustering", "inCommitTimestamp", "typeWidening", "typeWidening-preview"}
-)
-"""Features that delta-rs refuses only after it wrote the files."""
-
 
 CHECKPOINT_INTERVAL = 100
 """Delta-rs's default of `delta.checkpointInterval`."""

@@ -3,71 +3,35 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from datetime import UTC, datetime
 from typing import Any
 
-from odibi.engine.delta_rules import TXN, shown_metadata
+from odibi.engine import delta_log
+from odibi.engine.delta_rules import TXN
 from odibi.engine.pandas.delta.commit import outcome
 from odibi.engine.pandas.delta.table import (
     Table,
+    check_writable,
     commits_of,
     explained,
     log_versions,
     open_table,
     remote_commits,
 )
-from odibi.errors import DataError, DataNotFoundError, UnsupportedError
+from odibi.errors import DataError
 from odibi.files import new_txn
 from odibi.location import Location
-
-SAME_THING = {"num_added_rows": "num_output_rows", "num_added_files": "num_files"}
-"""delta-rs's names of metrics, and Spark's: both are given, so that readers need one."""
 
 
 def history(location: Location, limit: int | None = None) -> list[dict[str, Any]]:
     """Commits, newest first: `version`, `timestamp` (UTC datetime), `operation`, `parameters`, `metrics` (snake_case),
     `user_metadata` (text or None). `limit` bounds their number."""
-    if limit is not None and limit < 1:
-        raise DataError(f"limit is {limit}; give a number from 1, or none for all")
+    delta_log.check_limit(limit)
     if location.local_path is not None:
         found = commits_of(open_table(location), limit)
     else:
         found = remote_commits(location, limit) or commits_of(open_table(location), limit)
-    return [_entry(commit) for commit in found]
-
-
-def _entry(commit: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "version": commit["version"],
-        "timestamp": datetime.fromtimestamp(commit.get("timestamp", 0) / 1000, UTC),
-        "operation": commit.get("operation"),
-        "parameters": commit.get("operationParameters") or {},
-        "metrics": _metrics(commit.get("operationMetrics") or {}),
-        "user_metadata": shown_metadata(commit.get("userMetadata")),
-    }
-
-
-def _metrics(found: dict[str, Any]) -> dict[str, Any]:
-    metrics = {snake(key): _number(value) for key, value in found.items()}
-    return metrics | {
-        ours: metrics[theirs] for theirs, ours in SAME_THING.items() if theirs in metrics and ours not in metrics
-    }
-
-
-def snake(name: str) -> str:
-    """`numOutputRows` as `num_output_rows`.
-
-    >>> snake("numOutputRows")
-    'num_output_rows'
-    """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def _number(value: Any) -> Any:
-    """Spark writes its metrics as texts."""
-    return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d+", value) else value
+    return [delta_log.entry(commit) for commit in found]
 
 
 def vacuum(
@@ -78,22 +42,30 @@ def vacuum(
 
     `enforce` refuses a retention below the table's own (a week by default): younger files may be in use by a writer.
     """
-    if not math.isfinite(retention_hours) or retention_hours < 0:
-        raise DataError(f"retention_hours is {retention_hours}; give a number of hours from 0")
+    hours = delta_log.whole_hours(retention_hours)
     table = open_table(location)
+    check_writable(table, "vacuum")
     try:
         with explained(location, "write"):
             files = table.delta.vacuum(
-                math.ceil(retention_hours), dry_run=dry_run, enforce_retention_duration=enforce, full=True
+                hours, dry_run=dry_run, enforce_retention_duration=enforce, full=_vacuumed_in_full(table)
             )
     except DataError as error:
         if "minimum retention" not in str(error):
             raise
-        raise DataError(
-            f"{location.display}: retention_hours {retention_hours:g} is below the table's minimum: {_minimum(error)}; "
-            "younger files may be in use. Pass enforce_retention_duration=False (--no-enforce) if nobody uses them"
-        ) from error
-    return {"files_deleted": 0 if dry_run else len(files), "files": sorted(files), "dry_run": dry_run}
+        raise delta_log.retention_too_short(location, retention_hours, _minimum(error)) from error
+    return delta_log.Vacuumed([_relative(file, location) for file in files], dry_run).report()
+
+
+def _vacuumed_in_full(table: Table) -> bool:
+    """Whether files go that no version ever named. delta-rs takes the files of deletion vectors for such, and rows that
+    were deleted would come back with them: there it goes by what the log says was removed, and Spark does the rest."""
+    return "deletionVectors" not in table.writer_features
+
+
+def _relative(file: str, location: Location) -> str:
+    """A path relative to the table; delta-rs tells some of them in full."""
+    return file.replace("\\", "/").removeprefix(location.uri.replace("\\", "/").rstrip("/") + "/")
 
 
 def _minimum(error: DataError) -> str:
@@ -102,30 +74,26 @@ def _minimum(error: DataError) -> str:
 
 
 def restore(location: Location, version: int) -> dict[str, Any]:
-    """Make an old version the newest, as a commit of its own: `{"version": the new one, "restored_version": …, …}` with
-    delta-rs's counts of restored and removed files."""
+    """Make an old version the newest, as a commit of its own: `{"version": the new one, "restored_version": …,
+    "num_restored_files": …, "num_removed_files": …}`."""
     table = open_table(location)
     newest = table.version
     versions = log_versions(location) or list(range(newest + 1))
     if version not in versions:
-        raise DataNotFoundError(
-            f"{location.display} has no version {version}; its log has versions {versions[0]} to {newest}"
-        )
+        raise delta_log.no_version(location, version, [versions[0], newest])
     if version == newest:
-        return {"version": newest, "restored_version": version, "num_restored_file": 0, "num_removed_file": 0}
+        return delta_log.restored(version, newest, {})
     if table.append_only:
-        raise UnsupportedError(f"{location.display} is append-only (delta.appendOnly), so it can not be restored")
+        raise delta_log.append_only_restore(location)
+    check_writable(table, "restore")
     try:
         done, metrics = _restore(table, version)
     except DataError as error:
         found = re.search(r"missing file (\S+)", str(error))
         if found is None:
             raise
-        raise DataNotFoundError(
-            f"{location.display}: version {version} can not be restored, since its data file {found[1]} is gone "
-            "(vacuumed or deleted); choose a younger version"
-        ) from error
-    return {"version": done, "restored_version": version, **metrics}
+        raise delta_log.not_restored(location, version, found[1]) from error
+    return delta_log.restored(version, done, metrics)
 
 
 def _restore(table: Table, version: int) -> tuple[int, dict[str, Any]]:
@@ -148,7 +116,7 @@ def _restore(table: Table, version: int) -> tuple[int, dict[str, Any]]:
                     f"{location.display}: another writer changed the table meanwhile; restore the version again"
                 ) from error
             raise
-    return open_table(location).version, {snake(k): v for k, v in _plain(metrics).items()}
+    return open_table(location).version, _plain(metrics)
 
 
 def _plain(metrics: Any) -> dict[str, Any]:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from odibi.engine import delta_log
 from odibi.engine.base import Source
+from odibi.engine.filters import Condition, conditions
 from odibi.engine.pandas.delta import objects
 from odibi.engine.pandas.delta.files import DataFile, declared_select, files_select, frame_over
 from odibi.engine.pandas.delta.table import READ_BY_DUCKDB, Table, explained, open_at, open_table
 from odibi.engine.pandas.session import DuckFrame, Held, Session, literal, quote
 from odibi.engine.pandas.types import duckdb_type
-from odibi.errors import DataError, DataNotFoundError, UnknownNameError, suggest
+from odibi.errors import DataError, UnsupportedError, suggest
 from odibi.location import Location
 from odibi.types import Column
 
-Filter = tuple[Column, str, Any]
-"""Column, operator (as `odibi.formats` has them, the same in SQL and in delta-rs) and value."""
+NOT_PRUNED = frozenset({"timestamp", "timestamp_ntz", "float", "double"})
+"""Types of partition columns whose values writers spell in several ways."""
 
 
 def scan(session: Session, source: Source) -> DuckFrame:
@@ -31,8 +33,14 @@ def scan(session: Session, source: Source) -> DuckFrame:
     """
     location = source.location()
     table = _open(location, source.options)
-    filters = _filters(table, source.options.get("filters", ()))
-    return _picked(session, scan_table(session, table, filters), source)
+    filters = conditions(table.columns, source.options.get("filters", ()), location.display)
+    return _picked(session, scan_table(session, table, filters, _needed(table, source)), source)
+
+
+def _needed(table: Table, source: Source) -> set[str] | None:
+    """The columns that a read needs, None for all of them."""
+    names = source.options.get("columns") or tuple(source.schema)
+    return {*names, *source.schema} if names else None
 
 
 def _picked(session: Session, frame: DuckFrame, source: Source) -> DuckFrame:
@@ -53,8 +61,11 @@ def _picked(session: Session, frame: DuckFrame, source: Source) -> DuckFrame:
     return session.frame(sql, {"stored": frame}, rows=frame.rows, cheap=frame.cheap)
 
 
-def scan_table(session: Session, table: Table, filters: Sequence[Filter] = ()) -> DuckFrame:
-    """A frame over an open table."""
+def scan_table(
+    session: Session, table: Table, filters: Sequence[Condition] = (), needed: Collection[str] | None = None
+) -> DuckFrame:
+    """A frame over an open table; `needed` are the columns that are used, if not all."""
+    _refuse_variants(table, needed)
     if not _duckdb_can(table):
         return _through_delta_rs(session, table, filters)
     files, rows = _data_files(table, filters)
@@ -67,10 +78,7 @@ def scan_table(session: Session, table: Table, filters: Sequence[Filter] = ()) -
         gone = _first_gone(table.location, files)
         if gone is None:
             raise
-        raise DataNotFoundError(
-            f"{table.location.display}: the log lists the data file {gone}, which is gone; "
-            "restore the file, or an older version of the table that does not need it"
-        ) from error
+        raise delta_log.file_gone(table.location, gone) from error
     return frame_over(
         session, f"SELECT * FROM ({sql}){where}" if where else sql, table.columns, None if where else rows
     )
@@ -112,7 +120,7 @@ def _duckdb_can(table: Table) -> bool:
     return not hard
 
 
-def _data_files(table: Table, filters: Sequence[Filter]) -> tuple[list[DataFile], int | None]:
+def _data_files(table: Table, filters: Sequence[Condition]) -> tuple[list[DataFile], int | None]:
     """The snapshot's files that may hold rows which pass the filters, and the rows in them if the log says so."""
     with explained(table.location):
         actions = table.delta.get_add_actions()
@@ -156,9 +164,9 @@ def _spelled(value: Any) -> str | None:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _pruned(table: Table, filters: Sequence[Filter], paths: Sequence[str]) -> set[str] | None:
+def _pruned(table: Table, filters: Sequence[Condition], paths: Sequence[str]) -> set[str] | None:
     """The paths that delta-rs does not rule out by partition values and statistics; None where nothing is ruled out."""
-    asked = [(column.name, op, value) for column, op, value in filters if _plain(value)]
+    asked = [rule for condition in filters if (rule := _rule(condition)) is not None]
     if not asked or not paths:
         return None
     try:
@@ -170,9 +178,14 @@ def _pruned(table: Table, filters: Sequence[Filter], paths: Sequence[str]) -> se
     return _below_root(found, paths)
 
 
-def _plain(value: Any) -> bool:
-    """False for what delta-rs takes as NULL."""
-    return all(each is not None and each != "" for each in (value if isinstance(value, tuple) else [value]))
+def _rule(condition: Condition) -> tuple[str, str, Any] | None:
+    """The filter as delta-rs takes it; None where it would understand another one. It takes empty texts as NULL, and
+    compares times as texts."""
+    values = condition.values
+    if condition.null or not values or not all(values) or condition.column.type_name in NOT_PRUNED:
+        return None
+    many = condition.operator in ("in", "not in")
+    return condition.column.name, condition.operator, list(values) if many else values[0]
 
 
 def _below_root(uris: Sequence[str], paths: Sequence[str]) -> set[str] | None:
@@ -185,36 +198,39 @@ def _below_root(uris: Sequence[str], paths: Sequence[str]) -> set[str] | None:
     return kept if kept <= set(paths) else None
 
 
-def _filters(table: Table, filters: Sequence[tuple[str, str, Any]]) -> list[Filter]:
-    """The filters with their columns. Raises `UnknownNameError` for a name that no column has."""
-    by_name = {column.name.lower(): column for column in table.columns}
-    for name, _, _ in filters:
-        if name.lower() not in by_name:
-            raise UnknownNameError(
-                f"column of {table.location.display} in filters", name, [column.name for column in table.columns]
-            )
-    return [(by_name[name.lower()], operator, value) for name, operator, value in filters]
-
-
-def _where(filters: Sequence[Filter]) -> str:
+def _where(filters: Sequence[Condition]) -> str:
     return " WHERE " + " AND ".join(map(_condition, filters)) if filters else ""
 
 
-def _condition(filter: Filter) -> str:
-    column, sign, value = filter
-    name = quote(column.name)
-    if value is None:
-        return f"{name} IS {'NULL' if sign == '=' else 'NOT NULL'}"
-    if sign in ("in", "not in"):
-        return f"{name} {sign} ({', '.join(_constant(column, each) for each in value) or 'NULL'})"
-    return f"{name} {sign} {_constant(column, value)}"
+def _condition(asked: Condition) -> str:
+    name = quote(asked.column.name)
+    is_null = f"{name} IS {'NOT ' if asked.negative else ''}NULL"
+    if not asked.values:
+        return is_null if asked.null else str(asked.negative).lower()
+    constants = [_constant(asked.column, text) for text in asked.values]
+    if asked.operator not in ("in", "not in"):
+        return f"{name} {asked.operator} {constants[0]}"
+    found = f"{name} {asked.operator} ({', '.join(constants)})"
+    return f"({found} {'AND' if asked.negative else 'OR'} {is_null})" if asked.null else found
 
 
-def _constant(column: Column, value: Any) -> str:
-    text = (
-        str(value).lower() if isinstance(value, bool) else value.isoformat() if isinstance(value, date) else str(value)
-    )
+def _constant(column: Column, text: str) -> str:
     return f"CAST({literal(text)} AS {duckdb_type(column.type) if column.type else 'VARCHAR'})"
+
+
+def _refuse_variants(table: Table, needed: Collection[str] | None) -> None:
+    """A variant would be read as the two binaries that it is stored as."""
+    names = [column.name for column in table.columns if column.native == "variant"]
+    found = [name for name in names if needed is None or name in needed]
+    if not found:
+        return
+    name = found[0]
+    others = [column.name for column in table.columns if column.name not in names]
+    raise UnsupportedError(
+        f"{table.location.display}: column {name!r} is variant (Delta feature variantType), which the pandas engine "
+        f"can not read; leave it out (options: {{columns: [{', '.join(others)}]}}), or store it as text with Spark "
+        f"(to_json({name})), or run this with --engine spark"
+    )
 
 
 # -- through delta-rs --------------------------------------------------------------------------------------------------
@@ -235,7 +251,7 @@ class _Stream:
         return reader.__arrow_c_stream__(requested_schema)
 
 
-def _through_delta_rs(session: Session, table: Table, filters: Sequence[Filter]) -> DuckFrame:
+def _through_delta_rs(session: Session, table: Table, filters: Sequence[Condition]) -> DuckFrame:
     """Deletion vectors, column mapping and whatever else is not in the Parquet files."""
     stream = _Stream(table)
     stream.__arrow_c_stream__()  # what delta-rs can not read is said now

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from odibi.engine import delta_log
+from odibi.engine.delta_features import WRITTEN_BY_PANDAS, unsupported
 from odibi.engine.delta_rules import file_in_the_way, generated_columns, rules_of
 from odibi.engine.pandas.delta import objects
 from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.schema import columns_of
 from odibi.errors import DataError, DataNotFoundError, OdibiError, UnsupportedError
-from odibi.files import explain, files_for, missing
+from odibi.files import explain, files_for
 from odibi.location import Location
 from odibi.types import Column
 
@@ -29,19 +29,14 @@ WRITTEN_FAST = {"timestampNtz", "appendOnly", "invariants"}
 """Writer features that a commit of plain files honours; `appendOnly` and `invariants` are looked at one by one."""
 _STORAGE = re.compile(r"MicrosoftAzure|ObjectStore|object store|Error performing|HTTP error|status code", re.IGNORECASE)
 """Signs of a text that the store is the cause of the error, and not the table."""
+NOT_NULL = "notNullOrInvariants"
+"""No feature of the protocol: columns that may not be NULL, and invariants of old tables."""
 MAX_DETAIL = 200
 """Characters of a library's own message that are shown."""
 TOKEN_SECONDS = 240
 """How long what was opened with a token may be used before it is opened anew: tokens are given with 5 minutes left."""
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
-WAYS_OUT = {
-    "rowTracking": "ALTER TABLE … DROP FEATURE rowTracking",
-    "clustering": "ALTER TABLE … CLUSTER BY NONE and DROP FEATURE clustering",
-    "typeWidening": "ALTER TABLE … DROP FEATURE typeWidening",
-    "deletionVectors": "REORG TABLE … APPLY (PURGE) and DROP FEATURE deletionVectors",
-}
-"""What makes a table writable (or readable) without the feature, run on Databricks or Spark."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +112,7 @@ class Table:
         if '"delta.identity.' in self.schema:
             yield "identityColumns"
         if '"delta.invariants"' in self.schema or '"nullable":false' in self.schema.replace(" ", ""):
-            yield "notNullOrInvariants"
+            yield NOT_NULL
 
     @property
     def append_only(self) -> bool:
@@ -205,23 +200,8 @@ def open_at(location: Location, when: str) -> Table:
 
     Raises `DataNotFoundError` outside its history.
     """
-    asked = datetime.fromisoformat(when)
-    table = open_table(location)
-    times = commit_times(table)
-    newest = times[max(times)]
-    if asked > newest:
-        raise DataNotFoundError(
-            f"{location.display} was last changed at {newest.isoformat()}, before timestampAsOf {asked.isoformat()}; "
-            "leave the option out for the newest version"
-        )
-    found = max((version for version, time in times.items() if time <= asked), default=None)
-    if found is None:
-        oldest = min(times)
-        raise DataNotFoundError(
-            f"{location.display} has no version from {asked.isoformat()} or before; the oldest, "
-            f"version {oldest}, is from {times[oldest].isoformat()}"
-        )
-    return open_table(location, found)
+    times = commit_times(open_table(location))
+    return open_table(location, delta_log.version_at(location, when, times))
 
 
 def newest(location: Location, known: Table | None) -> Table | None:
@@ -244,10 +224,7 @@ def commit_times(table: Table) -> dict[int, datetime]:
 
     `table` is at its newest version: delta-rs gives the history of an older one the numbers of the wrong versions.
     """
-    commits = sorted(commits_of(table), key=lambda commit: int(commit["version"]))
-    stamps = (int(commit.get("inCommitTimestamp") or commit.get("timestamp") or 0) for commit in commits)
-    pairs = zip(commits, accumulate(stamps, max), strict=True)
-    return {int(commit["version"]): datetime.fromtimestamp(stamp / 1000, UTC) for commit, stamp in pairs}
+    return delta_log.commit_times(commits_of(table))
 
 
 def commits_of(table: Table, limit: int | None = None) -> list[dict[str, Any]]:
@@ -264,16 +241,7 @@ def remote_commits(location: Location, limit: int | None = None) -> list[dict[st
     first, and let no other thread run meanwhile."""
     versions = log_versions(location)[::-1][:limit]
     found = zip(versions, objects.commit_texts(location, versions), strict=True)
-    return [{**_commit_info(text), "version": version} for version, text in found if text is not None]
-
-
-def _commit_info(text: str) -> dict[str, Any]:
-    for line in text.splitlines():
-        if '"commitInfo"' in line:
-            found = json.loads(line).get("commitInfo")
-            if isinstance(found, dict):
-                return found
-    return {}
+    return [{**delta_log.commit_info(text), "version": version} for version, text in found if text is not None]
 
 
 def has_log(location: Location) -> bool:
@@ -298,36 +266,10 @@ def _log_names(location: Location) -> list[str]:
 
 
 def _no_version(location: Location, version: int) -> DataNotFoundError:
-    return DataNotFoundError(f"{location.display} has no version {version}; {_versions_text(location)}")
+    return delta_log.no_version(location, version, log_versions(location))
 
 
-def _versions_text(location: Location) -> str:
-    versions = log_versions(location)
-    return (
-        f"its log has versions {versions[0]} to {versions[-1]}"
-        if versions
-        else "`odibi delta history` lists its versions"
-    )
-
-
-def no_table(location: Location) -> OdibiError:
-    """The error for a place without a Delta table: what is there instead, and what is close."""
-    files = files_for(location)
-    kind = files.kind(location.uri)
-    if kind == "missing":
-        return missing(location)
-    if kind == "file":
-        return DataNotFoundError(
-            f"{location.display} is a file, not a Delta table; name its format (format: csv, parquet, …)"
-        )
-    suffixes = sorted({Path(path).suffix.lower() for path in files.walk(location.uri)} - {""})
-    if ".parquet" in suffixes:
-        hint = "it holds plain Parquet files: read it with format: parquet"
-    elif suffixes:
-        hint = f"it holds {', '.join(suffixes[:5])} files: name their format"
-    else:
-        hint = "write the table first, or correct the path"
-    return DataNotFoundError(f"{location.display} is a folder without a {LOG}, so no Delta table; {hint}")
+no_table = delta_log.no_table
 
 
 STORES = frozenset(("abfs", "abfss", "adl", "az", "azure", "gs", "s3", "s3a", "file"))
@@ -402,9 +344,9 @@ def _problem(location: Location, error: Exception, doing: str) -> OdibiError:
     text = str(error).split("\n")[0] if location.local_path is not None else plain_text(error)
     text = text.removeprefix("Kernel error: ")
     place = location.display
-    unsupported = re.search(r"Feature '(\w+)' is not supported|features required: \[(.*?)\]", text)
-    if unsupported:
-        return unsupported_features(location, (unsupported[1] or unsupported[2]).split(", "), "use")
+    refused = re.search(r"Feature '(\w+)' is not supported|features required: \[(.*?)\]", text)
+    if refused:
+        return unsupported_features(location, (refused[1] or refused[2]).split(", "), "use")
     if "catalog-managed" in text:
         return UnsupportedError(f"{place} is managed by a catalog (catalogManaged) and can only be used through it")
     if "not found" in text and ".parquet" in text:
@@ -414,28 +356,26 @@ def _problem(location: Location, error: Exception, doing: str) -> OdibiError:
     if _STORAGE.search(text) and (told := _of_storage(location, error, doing)):
         return told
     if any(sign in text for sign in ("Json error", "commit files", "metadata or protocol", "log segment", "parsing")):
-        return DataError(
-            f"{place}: the table's log ({LOG}) can not be read: {_short(text, location)}; "
-            "restore the file from a copy, or restore the table's folder"
-        )
+        return delta_log.damaged(location, _short(text, location))
     return DataError(f"{place}: {text}")
 
 
 def _short(text: str, location: Location) -> str:
     """What is wrong with a log, without the inner data that delta-rs shows."""
-    versions = log_versions(location) if "gap" in text else []
-    gone = [str(version) for version in range(versions[0], versions[-1]) if version not in versions] if versions else []
+    gone = delta_log.gap_in(log_versions(location)) if "gap" in text else ""
     if gone:
-        return f"the commit of version {', '.join(gone[:5])} is missing"
+        return gone
     return text if len(text) <= MAX_DETAIL else text[:MAX_DETAIL] + " …"
 
 
-def unsupported_features(location: Location, features: list[str], doing: str) -> UnsupportedError:
+def unsupported_features(location: Location, features: Iterable[str], doing: str) -> UnsupportedError:
     """The error for table features that delta-rs does not have, with what to do."""
-    spelled = [name[0].lower() + name[1:] for name in features]
-    ways = [WAYS_OUT[name] for name in spelled if name in WAYS_OUT]
-    way = f"drop it on Spark ({'; '.join(ways)}), or " if ways else ""
-    return UnsupportedError(
-        f"{location.display} has the Delta feature {', '.join(spelled)}, which the pandas engine can not {doing}; "
-        f"{way}run this with --engine spark"
-    )
+    return unsupported(location, features, doing)
+
+
+def check_writable(table: Table, doing: str = "write") -> None:
+    """Raise `UnsupportedError` for a table with features that a writer must honour and delta-rs does not: it refuses
+    some of them only after it wrote files, or in words that tell something else."""
+    unknown = table.writer_features - WRITTEN_BY_PANDAS - {NOT_NULL}
+    if unknown:
+        raise unsupported(table.location, unknown, doing)

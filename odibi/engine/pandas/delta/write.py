@@ -20,10 +20,10 @@ from odibi.engine.pandas.delta.files import DataFile, files_select, frame_over
 from odibi.engine.pandas.delta.stats import WrittenFile, null_counts, refuse_odd_dates
 from odibi.engine.pandas.delta.table import (
     Table,
+    check_writable,
     find_table,
     has_log,
     newest,
-    unsupported_features,
 )
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.files import files_for, new_txn, staging
@@ -250,8 +250,8 @@ def partition_rows(files: Sequence[WrittenFile], partition_by: Sequence[str]) ->
 def _careful(session: Session, frame: DuckFrame, target: Target, plan: Plan, check: RunChecks) -> WriteReport:
     """Check a kept frame, then let delta-rs write it."""
     location = target.location()
-    if plan.table is not None and (unknown := plan.table.writer_features & commit.NOT_WRITABLE):
-        raise unsupported_features(location, sorted(unknown), "write")
+    if plan.table is not None:
+        check_writable(plan.table)
     columns = plan.cast.columns
     cast = replace(session.frame(plan.cast.apply(frame.sql)), holds=frame.holds, known_columns=columns)
     kept = session.keep(cast)

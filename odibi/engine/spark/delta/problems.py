@@ -1,0 +1,103 @@
+"""What Spark says of a Delta table, in the words of every engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from odibi.engine import delta_log
+from odibi.engine.delta_features import unknown_to_spark
+from odibi.engine.spark import errors
+from odibi.engine.spark.storage import reachable
+from odibi.errors import DataNotFoundError, OdibiError
+from odibi.location import Location
+
+NO_TABLE = frozenset({"DELTA_TABLE_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE", "DELTA_PATH_DOES_NOT_EXIST",
+                      "DELTA_TABLE_ONLY_OPERATION", "PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND"})  # fmt: skip
+DAMAGED = frozenset({"DELTA_VERSIONS_NOT_CONTIGUOUS", "DELTA_TRUNCATED_TRANSACTION_LOG", "DELTA_LOG_FILE_NOT_FOUND",
+                     "DELTA_STATE_RECOVER_ERROR", "DELTA_INVALID_PROTOCOL_VERSION", "DELTA_CHECKPOINT_NON_EXIST_TABLE",
+                     "DELTA_LOG_FILE_MALFORMED", "DELTA_LOG_ALREADY_EXISTS"})  # fmt: skip
+UNKNOWN_FEATURES = {"DELTA_UNSUPPORTED_FEATURES_FOR_READ": "read", "DELTA_UNSUPPORTED_FEATURES_FOR_WRITE": "write"}
+MAX_DETAIL = 200
+"""Characters of Spark's own message that are shown."""
+
+
+@contextmanager
+def explained(
+    location: Location,
+    doing: str,
+    version: int | None = None,
+    versions: Sequence[int] = (),
+    when: str | None = None,
+) -> Iterator[None]:
+    """Turn what Spark raises about a table into odibi's errors. `version` and `when` are what was asked for,
+    `versions` those that the log has, as far as it is known."""
+    try:
+        yield
+    except errors.spark_errors() as error:
+        found = told(error, location, version, versions, when)
+        if found is None:
+            raise
+        errors.LOG.debug("Spark raised: %s", error)
+        raise found from error
+
+
+def told(
+    error: BaseException,
+    location: Location,
+    version: int | None = None,
+    versions: Sequence[int] = (),
+    when: str | None = None,
+) -> OdibiError | None:
+    """The error in words for the user, None where it is about something else."""
+    raised = errors.read(error)
+    if raised.main in NO_TABLE:
+        return delta_log.no_table(location) if reachable(location) else _no_such_table(location)
+    if raised.main == "DELTA_VERSION_NOT_FOUND" and version is not None:
+        return delta_log.no_version(location, version, versions or _told_versions(raised.text))
+    if raised.main.startswith("DELTA_TIMESTAMP_") and when is not None:
+        return _no_time(location, when, raised)
+    if raised.main in UNKNOWN_FEATURES:
+        return unknown_to_spark(location, _features(raised.text), UNKNOWN_FEATURES[raised.main])
+    if raised.main == "DELTA_TRUNCATED_TRANSACTION_LOG" and version is not None and versions:
+        return delta_log.no_version(location, version, versions)
+    if raised.main in DAMAGED or (raised.main == "FAILED_READ_FILE" and f"/{delta_log.LOG}/" in raised.text):
+        return delta_log.damaged(location, delta_log.gap_in(versions) or _short(raised.text))
+    return None
+
+
+def _no_such_table(location: Location) -> OdibiError:
+    """Where Python can not look at what is there."""
+    return DataNotFoundError(
+        f"{location.display} does not exist, or is no Delta table; write the table first, or correct its name"
+    )
+
+
+def _told_versions(text: str) -> list[int]:
+    found = re.search(r"[Aa]vailable versions: \[(\d+), (\d+)\]", text)
+    return [int(found[1]), int(found[2])] if found else []
+
+
+def _no_time(location: Location, when: str, raised: errors.Raised) -> OdibiError:
+    asked = datetime.fromisoformat(when).isoformat()
+    if raised.main == "DELTA_TIMESTAMP_GREATER_THAN_COMMIT":
+        return DataNotFoundError(
+            f"{location.display} was last changed before timestampAsOf {asked}; "
+            "leave the option out for the newest version"
+        )
+    return DataNotFoundError(
+        f"{location.display} has no version from {asked} or before; `odibi delta history` lists its versions"
+    )
+
+
+def _features(text: str) -> list[str]:
+    """The names at the end of `… that are unsupported by Delta Lake "4.4.0": fooBar, other.`"""
+    found = re.search(r"unsupported by [^:]*:\s*([\w\-, ]+)", text)
+    return [name.strip() for name in found[1].split(",") if name.strip()] if found else ["(unnamed)"]
+
+
+def _short(text: str) -> str:
+    line = re.sub(r"^\[[A-Z0-9_.]+\]\s*", "", text.split("\n", maxsplit=1)[0])
+    return line if len(line) <= MAX_DETAIL else line[:MAX_DETAIL] + " …"
