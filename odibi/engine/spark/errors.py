@@ -93,10 +93,11 @@ def explain(
     told = tell_sql(raised, inputs or {})
     if told is not None:
         return SqlError(joined(*told), _offset(raised, told[0], written, place) if written is not None else None)
-    for teller in (_of_function, _of_formats, _of_machine, _of_storage, _of_files):
-        found = teller(raised)
-        if found is not None:
-            return found
+    found = (
+        _of_function(raised) or _of_formats(raised) or _of_storage(error) or _of_machine(raised) or _of_files(raised)
+    )
+    if found is not None:
+        return found
     return DataError(joined(*tell_data(raised)))
 
 
@@ -127,6 +128,7 @@ def is_interrupt(error: BaseException) -> bool:
     return False
 
 
+# What may be gone a moment later; an analysis that failed never is.
 _PASSING = re.compile(
     r"ExecutorLostFailure|FetchFailed|executor \S+ (?:exited|lost)|ExecutorDeadException"
     r"|BlockManager \S+ (?:lost|not found)"
@@ -254,11 +256,12 @@ def _short(text: str) -> str:
 
 
 def clean(raised: Raised) -> str:
-    """Spark's own words, without the condition in front, the settings to switch off, and its places."""
+    """Spark's own words, without the condition in front, its places, and the settings that it would switch off."""
     text = _CONDITION.sub("", raised.text, count=1).strip()
-    text = re.sub(r"\s*If necessary set \"?spark\.[^.]*\..*?bypass this error[^.]*\.?", "", text, flags=re.DOTALL)
-    text = re.sub(r"\(line \d+, pos \d+\)", "", text)
-    return " ".join(text.split()).rstrip(".")[:600]
+    text = " ".join(re.sub(r"\(line \d+, pos \d+\)", "", text).split())
+    sentences = re.split(r"(?<=[.!?]) (?=[A-Z])", text)
+    kept = [each for each in sentences if not re.search(r"\bspark\.\w+\.", each)] or sentences[:1]
+    return " ".join(kept).rstrip(".")[:600]
 
 
 def _first_line(text: str) -> str:
@@ -604,7 +607,7 @@ _MORE_MEMORY = (
 def _of_machine(raised: Raised) -> OdibiError | None:
     """Memory, disks, executors and servers."""
     text = f"{raised.kind}: {raised.text}"
-    if re.search(r"OutOfMemoryError|UNABLE_TO_ACQUIRE_MEMORY|Container killed|exit (?:code|status) 137|OOM", text):
+    if re.search(r"OutOfMemoryError|UNABLE_TO_ACQUIRE_MEMORY|Container killed|exit (?:code|status) 137|\bOOM\b", text):
         return AccessError(f"out of memory: {_told(raised)}; {_MORE_MEMORY}")
     if re.search(r"No space left|disk (?:is )?full|DISK_FULL", text, re.IGNORECASE):
         return AccessError(f"no space left on the disk ({_told(raised)}); free some, or write elsewhere")
@@ -617,12 +620,11 @@ def _of_machine(raised: Raised) -> OdibiError | None:
     return None
 
 
-def _of_storage(raised: Raised) -> OdibiError | None:
+def _of_storage(error: BaseException) -> OdibiError | None:
+    """What a cloud's storage refused; it is told from the whole trace."""
     from odibi.engine.spark import storage
 
-    teller = getattr(storage, "explain", None)
-    found: OdibiError | None = teller(f"{raised.kind}: {raised.text}") if teller is not None else None
-    return found
+    return storage.explain(str(error))
 
 
 _READ_FILE = re.compile(
