@@ -67,21 +67,23 @@ def refuse(operation: Operation[Any], params: Any, columns: Columns) -> None:
 
 
 def completed(
-    operation: Operation[Any], params: Any, columns: Columns, values_of: Callable[[str], Sequence[Any]]
+    operation: Operation[Any], params: Any, columns: Columns, values_of: Callable[[Column], Sequence[Any]]
 ) -> Any:
     """The parameters with what has to be looked up in the data: `values_of` runs `distinct_sql` of a column."""
     column = operation.distinct(params)
     if column is None:
         return params
-    (name,) = resolved([column], columns)
-    return operation.with_values(params, values_of(name))
+    return operation.with_values(params, values_of(find(column, columns) or Column(column, None)))
 
 
-def distinct_sql(column: str, dialect: Dialect) -> str:
+def distinct_sql(column: Column, dialect: Dialect) -> str:
     """The helper query for `Operation.distinct`: the values in order and as text, NULL last; one more than may
     become columns."""
-    values = f"SELECT DISTINCT {dialect.quote(column)} AS v FROM current ORDER BY v NULLS LAST LIMIT {MAX_DISTINCT + 1}"
-    return f"SELECT {dialect.cast('v', DataType('string'))} FROM ({values}) AS listed ORDER BY v NULLS LAST"
+    values = (
+        f"SELECT DISTINCT {dialect.quote(column.name)} AS v FROM current ORDER BY v NULLS LAST LIMIT {MAX_DISTINCT + 1}"
+    )
+    text = dialect.convert("v", column.type, DataType("string"))
+    return f"SELECT {text} AS written FROM ({values}) AS listed ORDER BY v NULLS LAST"
 
 
 def check_distinct(operation: str, column: str, values: Sequence[Any]) -> None:

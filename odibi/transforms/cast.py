@@ -39,7 +39,7 @@ class Cast(Operation[CastParams]):
         for column in columns:
             name = dialect.quote(column.name)
             type = types.get(column.name)
-            cast = dialect.cast(name, type, params.errors == "null") if type else ""
+            cast = dialect.convert(name, column.type, type, params.errors == "null") if type else ""
             items.append(f"{cast} AS {name}" if cast else name)
         return f"SELECT {', '.join(items)} FROM current"
 

@@ -48,7 +48,8 @@ class Sample(Operation[SampleParams]):
         return f"SELECT * FROM current ORDER BY {order} LIMIT {params.rows}"
 
     def _hash(self, params: SampleParams, columns: Columns, dialect: Dialect) -> str:
-        row = ", ".join([str(params.seed), *(dialect.quote(column.name) for column in columns)])
+        values = (_hashable(column, dialect) for column in columns)
+        row = ", ".join([str(params.seed), *values])
         return (
             f"{dialect.hash}({row}) % {_STEPS}" if not dialect.signed_hash else f"pmod({dialect.hash}({row}), {_STEPS})"
         )
@@ -64,3 +65,8 @@ class Sample(Operation[SampleParams]):
     def is_deterministic(self, params: SampleParams) -> bool:
         """With a seed."""
         return params.seed is not None
+
+
+def _hashable(column: Column, dialect: Dialect) -> str:
+    name = dialect.quote(column.name)
+    return name if column.type is None else dialect.before_hash(name, column.type)

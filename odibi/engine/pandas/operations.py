@@ -29,7 +29,7 @@ def apply(session: Session, operation: Any, params: Any, frame: DuckFrame) -> tu
     return session.frame(sql, {"current": frame}), sql
 
 
-def _values(session: Session, column: str, frame: DuckFrame) -> list[Any]:
+def _values(session: Session, column: Column, frame: DuckFrame) -> list[Any]:
     query = session.frame(distinct_sql(column, DUCKDB), {"current": frame})
     return [value for (value,) in session.execute(query.sql, query)]
 

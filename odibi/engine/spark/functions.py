@@ -59,7 +59,7 @@ def _given(session: Session, function: Callable[..., Any], current: SparkFrame) 
     return to_narwhals(session, current, wanted.kind == "lazy", wanted.module)
 
 
-def _in_words(error: Exception) -> str | None:
+def _in_words(error: BaseException) -> str | None:
     """What a user's function ran into, where Spark raised it. What ends a run goes through."""
     if isinstance(error, (AttributeError, TypeError)) and _is_pandas_habit(error):
         return f"{type(error).__name__}: {_without_class(error)}; {_NOT_PANDAS}"
@@ -70,14 +70,14 @@ def _in_words(error: Exception) -> str | None:
     return str(errors.explain(error))
 
 
-def _is_pandas_habit(error: Exception) -> bool:
+def _is_pandas_habit(error: BaseException) -> bool:
     """True for `current["a"] = …`, `current.assign(…)` and the like on a Spark DataFrame, whose attributes may be
     columns."""
     text = str(error)
     return any(each in text for each in ("'DataFrame' object", "'Column' object is not callable", "[ATTRIBUTE_NOT_SUP"))
 
 
-def _without_class(error: Exception) -> str:
+def _without_class(error: BaseException) -> str:
     """The message without the name of its condition."""
     return str(error).rpartition("] ")[2].removesuffix(".")
 

@@ -10,6 +10,7 @@ from odibi.engine.spark.session import Session
 from odibi.engine.spark.sql import run_query
 from odibi.transforms.base import Operation, completed, distinct_sql, refuse
 from odibi.transforms.dialect import SPARK
+from odibi.types import Column
 
 
 def apply(session: Session, operation: Any, params: Any, frame: SparkFrame) -> tuple[SparkFrame, str]:
@@ -24,6 +25,6 @@ def apply(session: Session, operation: Any, params: Any, frame: SparkFrame) -> t
     return run_query(session, Query(run.sql(params, frame.columns, SPARK), SPARK.name), {"current": frame})
 
 
-def _values(session: Session, column: str, frame: SparkFrame) -> list[Any]:
+def _values(session: Session, column: Column, frame: SparkFrame) -> list[Any]:
     found, _ = run_query(session, Query(distinct_sql(column, SPARK), SPARK.name), {"current": frame})
     return [value for (value,) in found.data.collect()]

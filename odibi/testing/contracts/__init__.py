@@ -18,13 +18,21 @@ import pytest
 
 # So that a failing `assert` in a contract shows its values, as in a test module.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{part}" for part in ("connections", "engines", "formats", "functions", "transforms"))
+    *(f"{__name__}.{part}" for part in ("connections", "engines", "formats", "functions", "operations", "transforms"))
 )
 
 from odibi.testing.contracts.connections import ConnectionContract  # noqa: E402 - after the line above
 from odibi.testing.contracts.engines import EngineContract  # noqa: E402
 from odibi.testing.contracts.formats import FormatContract  # noqa: E402
 from odibi.testing.contracts.functions import FunctionContract  # noqa: E402
+from odibi.testing.contracts.operations import OperationContract  # noqa: E402
 from odibi.testing.contracts.transforms import TransformContract  # noqa: E402
 
-__all__ = ["ConnectionContract", "EngineContract", "FormatContract", "FunctionContract", "TransformContract"]
+__all__ = [
+    "ConnectionContract",
+    "EngineContract",
+    "FormatContract",
+    "FunctionContract",
+    "OperationContract",
+    "TransformContract",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from odibi.errors import DataError, OdibiError
 from odibi.testing.compare import assert_frame_equal
 from odibi.testing.frames import arrow_table
 
-ROWS = ({"a": 1, "b": "x"}, {"a": 2, "b": None})
+ROWS: Sequence[Mapping[str, Any]] = ({"a": 1, "b": "x"}, {"a": 2, "b": None})
 BIG = 2**53 + 1
 EVERY: Mapping[str, tuple[str, Any]] = {
     "big": ("bigint", BIG),

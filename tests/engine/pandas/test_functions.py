@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
 from odibi.context import Context, PandasContext
 from odibi.engine.pandas.functions import call, from_python, to_narwhals, to_pandas
 from odibi.engine.pandas.session import DuckFrame, Session
-from odibi.errors import DataError, OdibiError
+from odibi.errors import OdibiError
 
 if TYPE_CHECKING:
     import narwhals as typed
@@ -143,123 +140,10 @@ def test_what_a_function_does_later_to_the_frame_it_returned_reaches_nobody(sess
 PANDAS = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        PANDAS,
-        nw.from_native(PANDAS),
-        nw.from_native(PANDAS).lazy(),
-        pa.table({"a": [1, 2], "b": ["x", None]}),
-        pa.table({"a": [1, 2], "b": ["x", None]}).to_reader(),
-        pa.RecordBatch.from_pydict({"a": [1, 2], "b": ["x", None]}),
-        nw.from_native(pa.table({"a": [1, 2], "b": ["x", None]})),
-        pl.DataFrame({"a": [1, 2], "b": ["x", None]}),
-        pl.LazyFrame({"a": [1, 2], "b": ["x", None]}),
-        nw.from_native(pl.LazyFrame({"a": [1, 2], "b": ["x", None]})),
-    ],
-    ids=lambda data: f"{type(data).__module__}.{type(data).__name__}",
-)
-def test_every_kind_of_frame(session: Session, data: Any) -> None:
-    frame = from_python(session, data)
-    assert types(frame) == {"a": "bigint", "b": "string"}
-    assert rows(frame) == [(1, "x"), (2, None)]
-    assert frame.rows == 2
-    assert frame.cheap
-
-
 def test_a_relation_of_the_users_own_database(session: Session) -> None:
     import duckdb
 
     assert rows(from_python(session, duckdb.connect().sql("SELECT 1 AS a"))) == [(1,)]
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        (None, "None is no frame; return a DataFrame"),
-        (PANDAS["a"], "a Series is no frame"),
-        ((PANDAS, PANDAS), "a tuple is no frame"),
-        ([{"a": 1}], "a list is no frame"),
-        (5, "an int is no frame"),
-        (nw.from_native(PANDAS["a"], series_only=True), "a Series is no frame"),
-        (pa.array([1]), "Array is no frame"),
-    ],
-)
-def test_what_is_no_frame_is_named(session: Session, data: Any, text: str) -> None:
-    with pytest.raises(DataError, match=text):
-        from_python(session, data)
-
-
-@pytest.mark.parametrize(
-    ("frame", "text"),
-    [
-        (pd.DataFrame({"ok": [1, 2], "bad": [1, "a"]}), r"column 'bad' holds values of several types \(int, str\)"),
-        (pd.DataFrame({"bad": [object()]}), "column 'bad' holds"),
-        (pd.DataFrame({"p": pd.period_range("2024", periods=1, freq="D")}), "column 'p' holds extension"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the column name 'a' occurs twice; rename one"),
-        (pd.DataFrame([[1, 2]], columns=["a", "A"]), "the column name 'A' and 'a' differ only in case"),
-        (pd.DataFrame([[1, 2]], columns=["a", 3]), "the column name 3 is int, not text"),
-        (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), "is a tuple"),
-        (pd.DataFrame({"a": [1]}, index=["x"]), "the frame's index holds (str|object) labels and has no name"),
-        (pd.DataFrame({"a": [1]}, index=pd.Index([1], name="a")), "the index 'a' has the name of a column"),
-        (pa.table([[1], [2]], names=["a", "A"]), "differ only in case"),
-    ],
-)
-def test_frames_that_no_table_can_hold(session: Session, frame: Any, text: str) -> None:
-    with pytest.raises(DataError, match=text):
-        from_python(session, frame)
-
-
-def test_the_index(session: Session) -> None:
-    assert types(from_python(session, PANDAS[::-1])) == {"a": "bigint", "b": "string"}
-    grouped = pd.DataFrame({"k": ["x", "x"], "l": [1, 1], "v": [1, 2]}).groupby(["k", "l"]).sum()
-    assert rows(from_python(session, grouped)) == [("x", 1, 3)]
-    assert from_python(session, pd.DataFrame({"a": []})).rows == 0
-
-
-def test_pandas_types_that_sql_has(session: Session) -> None:
-    frame = pd.DataFrame(
-        {
-            "ints": pd.array([9007199254740993, None], dtype="Int64"),
-            "flags": pd.array([True, None], dtype="boolean"),
-            "floats": [math.inf, math.nan],
-            "objects": pd.Series([1, None], dtype=object),
-            "category": pd.Categorical(["a", None]),
-            "stamp": pd.to_datetime(["2024-01-31", None]),
-            "zoned": pd.to_datetime(["2024-01-31 10:00", None]).tz_localize("Europe/Berlin"),
-            "lists": [[1, 2], None],
-            "dicts": [{"a": 1}, None],
-        }
-    )
-    found = from_python(session, frame)
-    assert types(found) | {"category": ""} == {
-        "ints": "bigint", "flags": "boolean", "floats": "double", "objects": "bigint", "category": "",
-        "stamp": "timestamp_ntz", "zoned": "timestamp", "lists": "array<bigint>", "dicts": "struct<a:bigint>",
-    }  # fmt: skip
-    assert session.execute(f"SELECT ints, floats, category, zoned::VARCHAR FROM ({found.sql})", found) == [
-        (9007199254740993, math.inf, "a", "2024-01-31 09:00:00+00"),
-        (None, None, None, None),
-    ]
-
-
-def test_columns_without_values_take_the_type_they_had(session: Session) -> None:
-    given = session.frame("SELECT 1 AS id, DATE '2024-01-31' AS day, 1.5::DECIMAL(12, 2) AS price, [1] AS l")
-
-    def empty(context: Any, current: Any) -> Any:
-        return current.assign(day=None, new=None)
-
-    found = types(call(session, empty, PandasContext(), given, {}))
-    assert found == {"id": "int", "day": "date", "price": "decimal(12,2)", "l": "array<int>", "new": '"NULL"'}
-
-
-def test_a_decimal_that_grew_keeps_its_digits(session: Session) -> None:
-    given = session.frame("SELECT 1.5::DECIMAL(3, 1) AS price")
-
-    def grow(context: Any, current: Any) -> Any:
-        return current.assign(price=[Decimal("12345.678")])
-
-    frame = call(session, grow, PandasContext(), given, {})
-    assert rows(frame) == [(Decimal("12345.678"),)]
 
 
 # -- call --------------------------------------------------------------------------------------------------------------
@@ -292,22 +176,6 @@ def test_a_function_sees_context_current_and_parameters(session: Session) -> Non
     assert rows(frame) == [(1, 10, "EU")]
 
 
-def test_a_function_without_current(session: Session) -> None:
-    def f(context: Any) -> Any:
-        return context.get("a")
-
-    frame = session.frame("SELECT 1 AS a")
-    assert rows(call(session, f, context_of(session, a=frame), frame, {})) == [(1,)]
-
-
-def test_without_an_input_current_is_none(session: Session) -> None:
-    def f(context: Any, current: Any) -> Any:
-        assert current is None
-        return PANDAS
-
-    assert call(session, f, PandasContext(), None, {}).rows == 2
-
-
 def eager(context: Any, current: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
     assert isinstance(current, nw.DataFrame)
     return current.with_columns(b=nw.col("a") * 2)
@@ -324,18 +192,6 @@ def by_text(context: Any, current: "typed.LazyFrame[Any]") -> Any:  # noqa: UP03
 
 def for_checkers_only(context: Any, current: "nwx.LazyFrame") -> Any:  # type: ignore[name-defined]  # noqa: F821, UP037
     return current
-
-
-@pytest.mark.parametrize("function", [eager, lazy])
-@pytest.mark.parametrize("how", ["kept", "lazy", "given"])
-def test_narwhals_frames(session: Session, function: Any, how: str) -> None:
-    frame = session.frame("SELECT 1 AS a")
-    frame = {
-        "kept": session.keep,
-        "lazy": lambda each: each,
-        "given": lambda _: from_python(session, pa.table({"a": [1]})),
-    }[how](frame)
-    assert rows(call(session, function, PandasContext(), frame, {})) == [(1, 2)]
 
 
 def test_annotations_that_exist_for_type_checkers_only() -> None:
@@ -378,27 +234,3 @@ def test_a_failing_function_is_named_with_its_line(session: Session) -> None:
         f"function 'fails' failed: KeyError: 'amuont'\n  at {__file__}:{fails.__code__.co_firstlineno + 1}"
     )
     assert isinstance(caught.value.__cause__, KeyError)
-
-
-def test_sys_exit_is_an_error_of_the_function(session: Session) -> None:
-    def stops(context: Any) -> Any:
-        sys.exit(3)
-
-    with pytest.raises(OdibiError, match=r"function 'stops' called sys.exit\(3\)"):
-        call(session, stops, PandasContext(), None, {})
-
-
-def test_an_interrupt_goes_through(session: Session) -> None:
-    def stops(context: Any) -> Any:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        call(session, stops, PandasContext(), None, {})
-
-
-def test_a_function_that_returns_no_frame_is_named(session: Session) -> None:
-    def forgets(context: Any) -> Any:
-        pass
-
-    with pytest.raises(DataError, match="function 'forgets': None is no frame; return a DataFrame"):
-        call(session, forgets, PandasContext(), None, {})
