@@ -45,6 +45,15 @@ class MemoryConnection(BaseConnection):
         """The URL of `relative`. Raises `PathEscapeError` for `..`, absolute paths and URLs."""
         return f"memory://{self.bucket}/{check_relative(relative, self.name)}".rstrip("/")
 
+    def unusable(self, engine: str) -> str:
+        """Spark runs in processes of its own, which see nothing of this one's memory."""
+        if engine != "spark":
+            return ""
+        return (
+            f"connection {self.name!r} keeps its files in the memory of this process, which Spark can not reach; "
+            "use a connection of type local"
+        )
+
     def clear(self) -> None:
         """Forget all files of the bucket."""
         from odibi.files import files_for

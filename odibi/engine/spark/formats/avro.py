@@ -26,6 +26,7 @@ from odibi.engine.spark.formats.base import (
     open_input,
     partition_item,
     quote,
+    save,
 )
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.jars import COMMAND
@@ -169,7 +170,7 @@ def write(session: Session, frame: SparkFrame, target: Target, path: str) -> Non
         "avroSchema": schema,  # that of the pandas engine: Spark's own makes fixed bytes of decimals
     }
     with _module():
-        frame.data.write.format("avro").mode("append").options(**options).save(path)
+        save(frame.data, target, "avro", options, path)
 
 
 CODEC = Codec(scan, write)

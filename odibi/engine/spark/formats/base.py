@@ -14,7 +14,7 @@ from odibi.engine.sources import check_fit, check_names, compression_of, display
 from odibi.engine.spark.formats.partitions import values_of
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.session import Session
-from odibi.engine.spark.storage import reachable, spark_path
+from odibi.engine.spark.storage import options_of, reachable, spark_path
 from odibi.engine.spark.types import schema_of, spark_type
 from odibi.errors import UnsupportedError
 from odibi.files import explained
@@ -165,7 +165,7 @@ def load(
 ) -> Any:
     """A DataFrame over files of known columns: `schema` is theirs, without the partitions; these come as text."""
     whole = input.root and len(files) == len(input.files)
-    reader = session.spark.read.format(format).options(**options)
+    reader = session.spark.read.format(format).options(**options, **options_of(input.source))
     if input.partitions and schema is not None:
         partitions = schema_of(
             Column(name, DataType("string")) for name in input.partitions if name not in _names(schema)
@@ -189,6 +189,14 @@ def _joined(schema: Any, more: Any) -> Any:
     from pyspark.sql.types import StructType
 
     return StructType([*schema.fields, *more.fields])
+
+
+def save(data: Any, target: Target, format: str, options: Mapping[str, str], path: str) -> None:
+    """Write a DataFrame into a folder, beside what is there."""
+    writer = data.write.format(format).mode("append").options(**options, **options_of(target))
+    if target.partition_by:
+        writer = writer.partitionBy(*target.partition_by)
+    writer.save(path)
 
 
 # -- SQL ---------------------------------------------------------------------------------------------------------------

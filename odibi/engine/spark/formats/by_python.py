@@ -10,6 +10,7 @@ from odibi.engine.sources import compression_of
 from odibi.engine.spark.formats import on_executors
 from odibi.engine.spark.formats.base import File, Input, union
 from odibi.engine.spark.session import Session
+from odibi.engine.spark.storage import options_of
 
 
 def says_its_compression(file: File) -> bool:
@@ -40,7 +41,7 @@ def read_by_python(
         some = [file for file in files if file.compression == compression]
         displays = {path: file.display for file in some for path in _spellings(file.spark)}
         opened = session.spark.read.format("binaryFile").option("__globPaths__", "false")
-        opened = opened.option("recursiveFileLookup", "true")
+        opened = opened.options(recursiveFileLookup="true", **options_of(input.source))
         opened = opened.load([file.spark for file in some]).select("path", "content")
         read = reader(partitions, {**facts, "compression": compression, "suffixes": tuple(suffixes)}, displays)
         frames.append(opened.mapInArrow(read, whole))

@@ -23,6 +23,7 @@ from odibi.engine.spark.formats.base import (
     open_input,
     partition_item,
     quote,
+    save,
     union,
 )  # fmt: skip
 from odibi.engine.spark.frame import SparkFrame
@@ -237,10 +238,7 @@ def write(session: Session, frame: SparkFrame, target: Target, path: str) -> Non
     options = {"compression": str(target.options.get("compression", "snappy"))}
     if target.options.get("row_group_size"):
         options["parquet.block.row.count.limit"] = str(target.options["row_group_size"])
-    writer = frame.data.write.format("parquet").mode("append").options(**options)
-    if target.partition_by:
-        writer = writer.partitionBy(*target.partition_by)
-    writer.save(path)
+    save(frame.data, target, "parquet", options, path)
 
 
 CODEC = Codec(scan, write)

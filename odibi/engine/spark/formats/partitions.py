@@ -8,6 +8,7 @@ from datetime import date
 from urllib.parse import unquote
 
 from odibi.engine.sources import Found
+from odibi.errors import DataError
 from odibi.types import DataType
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -24,6 +25,12 @@ def values_of(found: Found, said: Mapping[str, DataType]) -> dict[str, DataType]
             name, sign, value = part.partition("=")
             if sign and name:
                 values[name].add(value)
+    for name, some in values.items():
+        if "" in some:
+            raise DataError(
+                f"{found.location.display}: the folder {name}= stands for an empty text, which Spark does not read; "
+                "write the data again with NULL there, or as a Delta table"
+            )
     return {name: said.get(name) or _type({each for each in some if each != NULL}) for name, some in values.items()}
 
 

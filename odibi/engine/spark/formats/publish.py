@@ -12,7 +12,6 @@ import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from odibi.connections.base import Location
 from odibi.engine.base import Source, Target
@@ -27,7 +26,7 @@ from odibi.files import Files, check_replaceable, explained, files_for, is_hidde
 from odibi.files.local import LocalFiles
 from odibi.files.urls import UrlFiles
 from odibi.formats import FORMATS as VOCABULARY
-from odibi.parallel import never
+from odibi.parallel import Stopped
 
 TEXTS = ("csv", "json")
 
@@ -182,8 +181,8 @@ def _link_file(old: str, new: str) -> None:
         shutil.copyfile(old, new)
 
 
-def _stopped(session: Session) -> Any:
-    return (lambda: session.interrupted) if hasattr(session, "interrupted") else never
+def _stopped(session: Session) -> Stopped:
+    return lambda: session.interrupted
 
 
 # -- object stores -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from odibi.engine.base import Target
 from odibi.engine.sources import EXTENSIONS, delimiter_of, output_compression, refuse_types
-from odibi.engine.spark.formats.base import literal, quote
+from odibi.engine.spark.formats.base import literal, quote, save
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.session import Session
 from odibi.errors import DataError
@@ -43,7 +43,7 @@ def write_csv(session: Session, frame: SparkFrame, target: Target, path: str) ->
         "ignoreLeadingWhiteSpace": "false",
         "ignoreTrailingWhiteSpace": "false",
     }
-    _write(_as_texts(frame, target, _csv_text), target, "csv", layout, path)
+    save(_as_texts(frame, target, _csv_text), target, "csv", layout, path)
 
 
 def write_json(session: Session, frame: SparkFrame, target: Target, path: str) -> None:
@@ -56,14 +56,7 @@ def write_json(session: Session, frame: SparkFrame, target: Target, path: str) -
                 f"{target.path}: json can not hold the binary inside column {column.name!r}; write parquet or delta"
             )
     layout = {"compression": _spark_compression(target), "ignoreNullFields": "false"}
-    _write(_as_texts(frame, target, _json_text), target, "json", layout, path)
-
-
-def _write(data: Any, target: Target, format: str, options: Mapping[str, Any], path: str) -> None:
-    writer = data.write.format(format).mode("append").options(**options)
-    if target.partition_by:
-        writer = writer.partitionBy(*target.partition_by)
-    writer.save(path)
+    save(_as_texts(frame, target, _json_text), target, "json", layout, path)
 
 
 def _spark_compression(target: Target) -> str:
