@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from odibi.engine import words
@@ -35,6 +35,8 @@ _JVM = re.compile(
 _TRACE = re.compile(r"\n\s*(?:at \S+\(|\.\.\. \d+ more|Driver stacktrace:|JVM stacktrace:)")
 _VIEW = re.compile(r"`?_pyspark_(?:connect_temp_view_)?[0-9a-f]{32}`?")
 _SQLSTATE = re.compile(r"\s*SQLSTATE: \w+")
+_WRAPPERS = re.compile(r"\[(?:TASK_WRITE_FAILED|FAILED_READ_FILE\.NO_HINT)\]|Job aborted|Writing job aborted")
+"""What Spark says around the error of a task."""
 _LINE = re.compile(r"\bline (?P<line>\d+),? (?P<unit>pos|position) (?P<column>\d+)")
 _NAME = re.compile(r"`((?:[^`]|``)*)`")
 
@@ -54,6 +56,7 @@ class Raised:
     line: int = 0
     column: int = 0
     call_site: str = ""
+    whole: str = field(default="", repr=False)
 
     @property
     def main(self) -> str:
@@ -86,18 +89,14 @@ def explain(
     columns; `place` finds the place in `written`. The JVM's trace goes to the log at level DEBUG, and nowhere else.
     """
     LOG.debug("Spark raised: %s", error)
-    of_file = _of_stored_files(error)
-    if of_file is not None:
-        return of_file
-    raised = read(error)
+    raised = replace(read(error), whole=str(error))
     told = tell_sql(raised, inputs or {})
     if told is not None:
         return SqlError(joined(*told), _offset(raised, told[0], written, place) if written is not None else None)
-    found = (
-        _of_function(raised) or _of_formats(raised) or _of_storage(error) or _of_machine(raised) or _of_files(raised)
-    )
-    if found is not None:
-        return found
+    for teller in (_of_stored_files, _of_function, _of_formats, _of_storage, _of_machine, _of_files):
+        found = teller(raised)
+        if found is not None:
+            return found
     return DataError(joined(*tell_data(raised)))
 
 
@@ -218,16 +217,30 @@ def _line_of(text: str) -> tuple[int, int]:
 
 
 def _from_jvm(kind: str, text: str) -> Raised:
-    """From the text of an error that pyspark has no class for: the first cause with a condition, else the deepest."""
+    """From the text of an error that pyspark has no class for: the first cause with a condition that is no wrapper of
+    another one, else the deepest."""
     causes = list(_jvm_causes(text))
-    named = next(((name, said) for name, said in causes if _CONDITION.search(said)), None)
+    with_condition = [cause for cause in causes if _CONDITION.search(cause[1])]
+    named = next((cause for cause in with_condition if not _WRAPPERS.search(cause[1])), None)
+    named = named or (with_condition[0] if with_condition and causes[-1] in with_condition else None)
     kind, said = named or (causes[-1] if causes else (kind, text))
     found = _CONDITION.search(said)
     line, column = _line_of(said)
     everything = _short(said)
     if named is not None and causes[-1][1] and causes[-1] != named:
         everything += f" ({causes[-1][0].rpartition('.')[2]}: {_first_line(causes[-1][1])})"
-    return Raised(kind.rpartition(".")[2], found[1] if found else "", everything, line=line, column=column)
+    condition = found[1] if found else ""
+    return Raised(kind.rpartition(".")[2], condition, everything, {}, None, _fragment(said), line, column)
+
+
+def _fragment(text: str) -> str:
+    """What the carets stand under in `== SQL (line 1, position 9) ==`, where all of it is shown."""
+    found = re.search(r"== SQL[^\n]* ==\n(?P<line>[^\n]*)\n(?P<indent> *)(?P<carets>\^+)", text)
+    if found is None:
+        return ""
+    start = len(found["indent"])
+    shown = found["line"][start : start + len(found["carets"])]
+    return "" if "..." in shown or _VIEW.search(shown) else shown
 
 
 def _jvm_causes(text: str) -> Iterator[tuple[str, str]]:
@@ -584,11 +597,11 @@ def _of_function(raised: Raised) -> OdibiError | None:
     return OdibiError(f"function {own[-1]['name']!r} failed: {what}{hint}\n  at {own[-1]['file']}:{own[-1]['line']}")
 
 
-def _of_stored_files(error: BaseException) -> OdibiError | None:
+def _of_stored_files(raised: Raised) -> OdibiError | None:
     """What a file could not be read for, with its line where that can be told."""
     from odibi.engine.spark.formats.explain import explain as explain_file
 
-    return explain_file(str(error))
+    return explain_file(raised.whole)
 
 
 def _of_formats(raised: Raised) -> OdibiError | None:
@@ -620,11 +633,11 @@ def _of_machine(raised: Raised) -> OdibiError | None:
     return None
 
 
-def _of_storage(error: BaseException) -> OdibiError | None:
+def _of_storage(raised: Raised) -> OdibiError | None:
     """What a cloud's storage refused; it is told from the whole trace."""
     from odibi.engine.spark import storage
 
-    return storage.explain(str(error))
+    return storage.explain(raised.whole)
 
 
 _READ_FILE = re.compile(
