@@ -205,6 +205,7 @@ def _file_findings(args: argparse.Namespace, ui: UI) -> Iterator[Finding]:
 
     yield from _guarded(project_file)
     for project in loaded:
+        yield from _guarded(partial(spark.findings_of, project))
         connections = project.connections.values()
         if far := sum(map(_is_far, connections)):
             ui.say(f"checking {far} connections …" if far > 1 else "checking 1 connection …")

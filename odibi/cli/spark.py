@@ -7,13 +7,16 @@ import importlib.metadata
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odibi.cli.findings import Finding
 from odibi.cli.options import global_options, subcommands
 from odibi.cli.text import count, seconds
 from odibi.cli.ui import UI
 from odibi.errors import MissingExtraError, OdibiError, UnsupportedError
+
+if TYPE_CHECKING:
+    from odibi.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -126,6 +129,45 @@ def findings() -> Iterator[Finding]:
     yield Finding("spark", "ok", f"{text}\nSPARK_REMOTE={_without_token(remote)}" if remote else text, facts=facts)
     yield from _python_delta(spark)
     yield from _jars(spark)
+
+
+def findings_of(project: Project) -> Iterator[Finding]:
+    """Which session runs a project of Spark, what would be set on it (names, never values), and what it refuses."""
+    if project.engine_name != "spark":
+        return
+    session, text = _session_at_hand()
+    names = {each.name: list(each.spark_names()) for each in project.connections.values()}
+    settings = {name: found for name, found in names.items() if found}
+    facts: dict[str, Any] = {"session": text, "settings": settings}
+    status, hint = "ok", ""
+    if session is not None:
+        from odibi.engine.spark.platform import NO_KEYS, Platform
+
+        platform = Platform(session)
+        facts["platform"] = platform.as_data()
+        if settings and platform.serverless:
+            status, hint = "red", f"serverless compute takes no keys or other settings of storage; {NO_KEYS}"
+        elif settings and platform.databricks and platform.connect:
+            hint = f"compute in standard access mode uses keys only with the privilege ANY FILE; {NO_KEYS}"
+    lines = [f"{text}, with settings of {count(len(settings), 'connection')}" if settings else text]
+    lines += [f"{name}: {', '.join(found)}" for name, found in settings.items()]
+    yield Finding("spark session", status, "\n".join(lines), hint, facts)
+
+
+def _session_at_hand() -> tuple[Any | None, str]:
+    """The session that a run takes, None where it is made then; and what it is."""
+    from odibi.engine.spark.session import active
+    from odibi.notebook import at_hand, in_databricks
+
+    found = active() or at_hand("spark")
+    if found is not None:
+        return found, f"the one that is there (Spark {found.version})"
+    if in_databricks():
+        return None, "that of the Databricks runtime"
+    remote = os.environ.get("SPARK_REMOTE", "")
+    if remote:
+        return None, f"one of the Spark Connect server {_without_token(remote)}"
+    return None, "one that odibi makes on this machine, unless Spark's own configuration names a cluster"
 
 
 def _without_token(remote: str) -> str:

@@ -353,6 +353,10 @@ class AzureADLS(BaseConnection):
             raise UnsupportedError(self._not_for_spark())
         return settings(self)
 
+    def spark_names(self) -> tuple[str, ...]:
+        """The names of `spark_settings`; fetches nothing."""
+        return tuple(hadoop.account_key(self._host, "")) if self.auth_mode in KEY_MODES else super().spark_names()
+
     def configure_spark(self, spark: Any) -> None:
         """Give a Spark session access to this account."""
         for name, value in self.spark_settings().items():

@@ -96,6 +96,10 @@ class BaseConnection(ABC):
         credential where none was received."""
         return {}
 
+    def spark_names(self) -> tuple[str, ...]:
+        """The names of `spark_settings`, which are no secrets; fetches nothing."""
+        return tuple(self.spark_settings()) if self.is_ready() and not self.unusable("spark") else ()
+
     def is_ready(self) -> bool:
         """Whether `spark_settings` can be given without fetching a credential first."""
         return self.needs() is None

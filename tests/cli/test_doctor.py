@@ -18,6 +18,7 @@ from odibi.cli import doctor
 from odibi.cli.doctor import EXTRAS, LIBRARIES, Finding
 from odibi.cli.findings import lines_of, together, without_repeats
 from odibi.cli.ui import UI
+from odibi.connections import AzureADLS, Diagnosis
 from odibi.testing.azure import Sandbox
 
 Odibi = Callable[..., Any]
@@ -346,3 +347,68 @@ def test_connections_that_hang_take_the_time_of_one(
         ("bronze", "silver", "gold"), "red"
     )
     assert called.err == "", "what the libraries log is not shown"
+
+
+# -- Spark -------------------------------------------------------------------------------------------------------------
+
+SPARK_FILE = """
+engine: spark
+key_vault_name: company-kv
+connections:
+  bronze: {type: azure_adls, account: account1, secret_name: bronze-key}
+  dev: {type: azure_adls, account: account2, container: dev, auth_mode: direct_key, account_key: Z2VoZWltLWdlaGVpbQ==}
+  covered: {type: azure_adls, account: account3, container: raw, auth_mode: unity_catalog}
+  sales: {type: unity_catalog, catalog: main, schema: sales}
+"""
+
+
+@pytest.fixture
+def spark_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of Spark whose storage is looked at by nobody."""
+    monkeypatch.setattr(AzureADLS, "diagnose", lambda *_: iter([Diagnosis("storage", "info", "not looked at")]))
+    monkeypatch.setattr("odibi.engine.spark.session.active", lambda: None)
+    monkeypatch.delenv("SPARK_REMOTE", raising=False)
+    file = tmp_path / "spark.yaml"
+    file.write_text(SPARK_FILE, encoding="utf-8")
+    return file
+
+
+KEYS_OF_FILE = {
+    "bronze": ["fs.azure.account.key.account1.dfs.core.windows.net"],
+    "dev": ["fs.azure.account.key.account2.dfs.core.windows.net"],
+}
+
+
+def test_settings_of_spark_are_named_and_not_shown(odibi: Odibi, spark_file: Path) -> None:
+    called = odibi("doctor", spark_file, "--json")
+    found = by_name(called)["spark session"]
+    assert found["status"] == "ok"
+    assert found["text"].startswith("one that odibi makes on this machine")
+    assert found["facts"]["settings"] == KEYS_OF_FILE
+    assert "Z2VoZWlt" not in called.out
+    assert by_name(called)["connection sales"]["status"] == "info"
+
+
+def test_a_server_is_named_without_its_token(odibi: Odibi, spark_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_REMOTE", "sc://host:443/;token=geheim")
+    found = by_name(odibi("doctor", spark_file, "--json"))["spark session"]
+    assert found["text"].startswith("one of the Spark Connect server sc://host:443/;…")
+
+
+def test_compute_that_takes_no_keys_is_red(odibi: Odibi, spark_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyspark")
+
+    class Serverless:
+        version = "4.0.0"
+
+    monkeypatch.setenv("IS_SERVERLESS", "true")
+    monkeypatch.setattr("odibi.engine.spark.session.active", Serverless)
+    monkeypatch.setattr("odibi.engine.spark.platform.Platform.as_data", lambda self: {"serverless": self.serverless})
+    found = by_name(odibi("doctor", spark_file, "--json"))["spark session"]
+    assert found["status"] == "red"
+    assert "auth_mode: unity_catalog" in found["hint"]
+    assert found["facts"]["platform"] == {"serverless": True}
+
+
+def test_projects_of_pandas_hear_nothing_of_sessions(odibi: Odibi, project: Path) -> None:
+    assert "spark session" not in by_name(odibi("doctor", project, "--json"))
