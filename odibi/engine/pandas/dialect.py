@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["bare", "check_dialect", "translate"]
 
+_INTS = frozenset((
+    "ArraySize", "BitLength", "BitwiseCount", "Day", "DayOfMonth", "DayOfYear", "Hour", "Length", "Levenshtein",
+    "Minute", "Month", "Quarter", "Second", "StrPosition", "WeekOfYear", "Year",
+))  # fmt: skip
+"""What gives an `int` in Spark and a `bigint` in DuckDB, in sqlglot's names; tables would have other types."""
+_RANKS = frozenset(("DenseRank", "Ntile", "Rank", "RowNumber"))
+"""The same of window functions."""
+
 
 def bare(sql: str) -> str:
     """The text without the semicolon and the comments at its end, so that it can stand in parentheses."""
@@ -67,14 +75,32 @@ def _mean_as_spark(node: exp.Expr) -> None:
 
     one = exp.Literal.number(1)
     if isinstance(node, exp.DayOfWeek):
-        node.replace(exp.paren(exp.Add(this=node.copy(), expression=one)))  # Sunday is 1, not 0
+        node.replace(_as_int(exp.Add(this=node.copy(), expression=one)))  # Sunday is 1, not 0
     elif isinstance(node, exp.Anonymous) and node.name.lower() == "weekday" and len(node.expressions) == 1:
         monday_is_1 = exp.Anonymous(this="isodow", expressions=[node.expressions[0].copy()])
-        node.replace(exp.paren(exp.Sub(this=monday_is_1, expression=one)))
+        node.replace(_as_int(exp.Sub(this=monday_is_1, expression=one)))
     elif isinstance(node, exp.Like | exp.ILike) and _wants_escape(node):
         node.replace(exp.Escape(this=node.copy(), expression=exp.Literal.string("\\")))
     elif isinstance(node, exp.RegexpReplace):
         _refer_with_backslash(node.args.get("replacement"))
+    elif _is_int(node) and not isinstance(node.parent, exp.Cast):
+        node.replace(_as_int(node.copy()))
+
+
+def _as_int(node: exp.Expr) -> exp.Expr:
+    from sqlglot import exp
+
+    return exp.cast(node, "int")
+
+
+def _is_int(node: exp.Expr) -> bool:
+    """Whether it is a call that gives an `int` in Spark and not in DuckDB."""
+    from sqlglot import exp
+
+    kind = type(node).__name__
+    if isinstance(node, exp.Extract):
+        return node.name.upper() != "SECOND"
+    return kind in _INTS or (isinstance(node, exp.Window) and type(node.this).__name__ in _RANKS)
 
 
 def _wants_escape(like: exp.Expr) -> bool:

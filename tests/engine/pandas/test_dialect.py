@@ -69,6 +69,22 @@ def test_spark_sql_means_the_same(text: str, value: object) -> None:
     assert run(text, "databricks") == value
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "year(d)", "month(d)", "day(d)", "dayofmonth(d)", "dayofyear(d)", "dayofweek(d)", "weekday(d)", "quarter(d)",
+        "weekofyear(d)", "hour(t)", "minute(t)", "extract(YEAR FROM d)", "length(s)", "instr(s, 'b')", "locate('b', s)",
+        "size(array(1, 2))", "levenshtein(s, 'b')", "row_number() OVER (ORDER BY d)", "rank() OVER (ORDER BY d)",
+        "dense_rank() OVER (ORDER BY year(d))", "ntile(2) OVER (ORDER BY d)",
+    ],
+)  # fmt: skip
+def test_what_is_an_int_in_spark_is_one(call: str) -> None:
+    """Else a table would have another type by the engine that wrote it."""
+    given = "(SELECT DATE'2024-03-03' AS d, TIMESTAMP'2024-03-03 10:20:30' AS t, 'abc' AS s)"
+    with duckdb.connect() as connection:
+        assert connection.sql(translate(f"SELECT {call} AS r FROM {given}", "spark")).types == ["INTEGER"]
+
+
 @pytest.mark.parametrize("text", ["SELECT CAST('x' AS INT) AS r", "SELECT 1 / 0 AS r"])
 def test_errors_stay_errors(text: str) -> None:
     with pytest.raises(duckdb.Error):
