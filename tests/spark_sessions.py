@@ -87,27 +87,9 @@ def _skip_what_this_kind_can_not(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The one Spark session of this pytest process, of the kind that ODIBI_TEST_SPARK names. A test never stops it, and
-    takes a fresh folder (`tmp_path`) for what it writes."""
-    jars = _jars()
-    folder = tmp_path_factory.mktemp("spark")
-    _set_variables(folder)
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder.appName("ODIBI")
-    builder = builder.remote(MASTERS[KIND]) if KIND == "connect" else builder.master(MASTERS[KIND])
-    for name, value in {**SETTINGS, **_places(folder), "spark.jars": ",".join(map(str, jars))}.items():
-        builder = builder.config(name, value)
-    with warnings.catch_warnings():  # a server takes static settings at its start, and refuses them on its session
-        warnings.filterwarnings("ignore", message="Failed to set spark", category=UserWarning)
-        session = builder.getOrCreate()
-    yield session
-    session.stop()
-
-
-def _jars() -> tuple[Path, ...]:
-    """Skips where Java or jars are not installed; on CI (the variable CI) it fails instead."""
+def spark_jars() -> tuple[Path, ...]:
+    """The jars that Spark is started with. Skips where Java or jars are not installed; on CI (the variable CI) it fails
+    instead."""
     from odibi.engine.spark.jars import COMMAND, find_java, found, has_delta
     from odibi.errors import OdibiError
 
@@ -125,6 +107,25 @@ def _jars() -> tuple[Path, ...]:
     if missing:
         pytest.skip(missing)
     return paths
+
+
+@pytest.fixture(scope="session")
+def spark(spark_jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The one Spark session of this pytest process, of the kind that ODIBI_TEST_SPARK names. A test never stops it, and
+    takes a fresh folder (`tmp_path`) for what it writes."""
+    folder = tmp_path_factory.mktemp("spark")
+    _set_variables(folder)
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("ODIBI")
+    builder = builder.remote(MASTERS[KIND]) if KIND == "connect" else builder.master(MASTERS[KIND])
+    for name, value in {**SETTINGS, **_places(folder), "spark.jars": ",".join(map(str, spark_jars))}.items():
+        builder = builder.config(name, value)
+    with warnings.catch_warnings():  # a server takes static settings at its start, and refuses them on its session
+        warnings.filterwarnings("ignore", message="Failed to set spark", category=UserWarning)
+        session = builder.getOrCreate()
+    yield session
+    session.stop()
 
 
 def _places(folder: Path) -> dict[str, str]:

@@ -23,10 +23,8 @@ from odibi.engine.spark import jars
 from odibi.errors import AccessError, OdibiError
 
 APP_NAME = "ODIBI"
-DELTA_SETTINGS = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-}
+DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
+DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 LOGGING = Path(__file__).with_name("log4j2.properties")
 GIGABYTE = 1 << 30
 DEEP_STACK = "-Xss4m"
@@ -51,13 +49,12 @@ def session() -> Any:
     if not server_elsewhere:
         jars.find_java()
     theirs = given_settings()
-    settings = {"spark.app.name": APP_NAME} if server_elsewhere else wanted_settings(theirs, jars.found())
+    settings = {} if server_elsewhere else added_settings(theirs, jars.found())
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder
     for name, value in settings.items():
-        if name not in theirs or name in _MERGED:
-            builder = builder.config(name, value)
+        builder = builder.config(name, value)
     with _environment(_variables(theirs)):
         try:
             built = builder.getOrCreate()
@@ -85,17 +82,32 @@ def _stop(built: Any) -> None:
 
 # -- settings ----------------------------------------------------------------------------------------------------------
 
-_MERGED = ("spark.jars", "spark.sql.extensions")
-"""Lists, to which ours are added."""
 
-
-def wanted_settings(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[str, str]:
-    """What is set where the user has not set it: Delta with the jars that were found, fixed answers, and what makes
-    Spark a good guest on one machine."""
-    settings = {"spark.app.name": APP_NAME, **_of_answers(), **_of_jars(theirs, paths)}
+def added_settings(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[str, str]:
+    """What is set beside the user's own settings: Delta with the jars that were found, what odibi's answers rest on,
+    and what makes Spark a good guest on one machine. Of theirs only lists are changed: they get ours at their end."""
+    settings = {"spark.app.name": APP_NAME, **_of_answers()}
     if theirs.get("spark.master", os.environ.get("MASTER", "local")).startswith("local"):
         settings.update(_of_one_machine())
-    return settings
+    ours, delta = _jars_beside(theirs, paths)
+    lists = {"spark.jars": ours}
+    if delta:
+        lists["spark.sql.extensions"] = DELTA_EXTENSION
+        settings["spark.sql.catalog.spark_catalog"] = DELTA_CATALOG
+    added = {name: value for name, value in settings.items() if name not in theirs}
+    for name, value in lists.items():
+        given = [each for each in theirs.get(name, "").split(",") if each]
+        if value and value not in given:
+            added[name] = ",".join([*given, value])
+    return added
+
+
+def _jars_beside(theirs: Mapping[str, str], paths: Sequence[Path]) -> tuple[str, bool]:
+    """The jars to add to the user's own, and whether Delta is among all of them."""
+    own = ",".join(theirs.get(name, "") for name in ("spark.jars", "spark.jars.packages"))
+    has_own_delta = "delta-spark" in own or "delta-core" in own
+    ours = [path for path in paths if not (has_own_delta and path.name.startswith("delta-"))]
+    return ",".join(map(str, ours)), has_own_delta or jars.has_delta(paths) or _brings_delta()
 
 
 def _of_answers() -> dict[str, str]:
@@ -103,22 +115,6 @@ def _of_answers() -> dict[str, str]:
     from odibi.engine.spark.storage import REDACTION, SECRET_SETTINGS
 
     return {**SETTINGS, REDACTION: SECRET_SETTINGS}
-
-
-def _of_jars(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[str, str]:
-    """Jars, beside the user's own, and Delta's settings where it is among them."""
-    own = ",".join(theirs.get(name, "") for name in ("spark.jars", "spark.jars.packages"))
-    has_own_delta = "delta-spark" in own or "delta-core" in own
-    ours = [str(path) for path in paths if not (has_own_delta and path.name.startswith("delta-"))]
-    settings = {}
-    if ours:
-        settings["spark.jars"] = ",".join([*filter(None, [theirs.get("spark.jars")]), *ours])
-    if has_own_delta or jars.has_delta(paths) or _brings_delta():
-        settings.update(DELTA_SETTINGS)
-        extensions = theirs.get("spark.sql.extensions", "")
-        if extensions and DELTA_SETTINGS["spark.sql.extensions"] not in extensions:
-            settings["spark.sql.extensions"] = f"{extensions},{DELTA_SETTINGS['spark.sql.extensions']}"
-    return settings
 
 
 def _brings_delta() -> bool:
