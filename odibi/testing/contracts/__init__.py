@@ -18,21 +18,28 @@ import pytest
 
 # So that a failing `assert` in a contract shows its values, as in a test module.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{part}" for part in ("connections", "engines", "formats", "functions", "operations", "transforms"))
+    *(
+        f"{__name__}.{part}"
+        for part in ("connections", "delta", "engines", "formats", "functions", "operations", "texts", "transforms")
+    )
 )
 
 from odibi.testing.contracts.connections import ConnectionContract  # noqa: E402 - after the line above
+from odibi.testing.contracts.delta import DeltaContract  # noqa: E402
 from odibi.testing.contracts.engines import EngineContract  # noqa: E402
 from odibi.testing.contracts.formats import FormatContract  # noqa: E402
 from odibi.testing.contracts.functions import FunctionContract  # noqa: E402
 from odibi.testing.contracts.operations import OperationContract  # noqa: E402
+from odibi.testing.contracts.texts import TextFileContract  # noqa: E402
 from odibi.testing.contracts.transforms import TransformContract  # noqa: E402
 
 __all__ = [
     "ConnectionContract",
+    "DeltaContract",
     "EngineContract",
     "FormatContract",
     "FunctionContract",
     "OperationContract",
+    "TextFileContract",
     "TransformContract",
 ]

@@ -50,20 +50,21 @@ def explain(text: str) -> OdibiError | None:
     shown = file.display if file is not None else _plain(named["file"])
     if "MALFORMED_RECORD_IN_PARSING" in text or "MALFORMED_CSV_RECORD" in text:
         return DataError(_malformed(text, input, file, shown))
-    return _other(text, shown)
+    return _other(text, file, shown)
 
 
-def _other(text: str, shown: str) -> OdibiError | None:
+def _other(text: str, file: File | None, shown: str) -> OdibiError | None:
     if "FILE_NOT_EXIST" in text or "FileNotFoundException" in text:
         return DataError(f"{shown} is gone: it was deleted or replaced while it was read; run again")
-    if "is not a Parquet file" in text or "CANNOT_READ_FILE_FOOTER" in text or "Could not read footer" in text:
+    if re.search(r"is not a Parquet file|CANNOT_READ_FILE_FOOTER|Could not read footer|can not read class org.apache.p", text):
         return DataError(f"{shown} is not a whole Parquet file; it was cut off or is of another format; write it again")
-    if "Not an Avro data file" in text or "InvalidAvroMagic" in text:
+    if re.search(r"Not an Avro data file|InvalidAvroMagic|AvroRuntimeException|Invalid sync", text):
         return DataError(f"{shown} is no whole Avro file; it was cut off or is of another format: write it again")
-    if re.search(
-        r"gzip|Unexpected end of input stream|not in GZIP|zstd|BZip|invalid (?:block|stored)", text, re.IGNORECASE
-    ):
-        return DataError(f"{shown} is not compressed as its name says, or was cut off; write it again")
+    if file is not None and file.compression != "none":
+        return DataError(
+            f"{shown} is no whole {file.compression} file; it was cut off or is not compressed: write it again, "
+            "or state `compression`"
+        )
     return None
 
 
