@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from odibi.checks import compile_checks
+from odibi.config.node import ValidationConfig
 from odibi.connections import BaseConnection, LocalConnection
 from odibi.context import Context, PandasContext
 from odibi.engine import Engine
@@ -117,6 +119,134 @@ class EngineContract:
         with pytest.raises(OdibiError, match="3000000000"):
             self.write(engine, connection, [{"id": 2}, {"id": 3_000_000_000}], {"id": "bigint"}, "append")
         self.holds(engine, connection, [{"id": 1}])
+
+    def test_a_value_that_would_change_is_an_error(self, engine: Engine, connection: BaseConnection) -> None:
+        """It is named, with its column."""
+        self.write(engine, connection, [{"x": 1.5}], {"x": "double"})
+        with pytest.raises(OdibiError, match="column 'x': 9007199254740993 can not be stored as DOUBLE without loss"):
+            self.write(engine, connection, [{"x": 2**53 + 1}], {"x": "bigint"}, "append")
+        self.write(engine, connection, [{"x": 2**53}], {"x": "bigint"}, "append")
+        self.holds(engine, connection, [{"x": 1.5}, {"x": float(2**53)}])
+
+    def test_zoneless_times_become_utc_in_a_zoned_column(self, engine: Engine, connection: BaseConnection) -> None:
+        """The report says so."""
+        zoned, zoneless = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, 10, 0, 0, 5)  # noqa: DTZ001
+        self.write(engine, connection, [{"t": zoned}], {"t": "timestamp"})
+        report = self.write(engine, connection, [{"t": zoneless}], {"t": "timestamp_ntz"}, "append")
+        assert report.warnings == ("column 't': times without a zone were taken as UTC: the table's column has a zone",)
+        self.holds(engine, connection, [{"t": zoned}, {"t": zoneless.replace(tzinfo=UTC)}])
+
+    def test_declared_types_win(self, engine: Engine, connection: BaseConnection) -> None:
+        """Over the data's; a value that does not fit is an error, a column that is not there too."""
+        types = {"a": parse_type("int"), "N": parse_type("decimal(10,2)"), "s": parse_type("struct<x:bigint,y:string>")}
+        frame = engine.adopt(arrow_table([{"a": "12", "n": 2.5, "s": {"x": 1}}], {"s": "struct<x:int>"}))
+        engine.save(frame, self.target(connection, schema=types))
+        columns = engine.scan(self.source(connection)).columns
+        assert {column.name: column.type_name for column in columns} == {
+            "a": "int", "n": "decimal(10,2)", "s": "struct<x:bigint,y:string>",
+        }  # fmt: skip
+        self.holds(engine, connection, [{"a": 12, "n": Decimal("2.50"), "s": {"x": 1, "y": None}}])
+        with pytest.raises(SchemaMismatchError, match="declares 'aa', which the data does not have; did you mean 'a'"):
+            engine.save(frame, self.target(connection, schema={"aa": parse_type("int")}))
+        with pytest.raises(SchemaMismatchError, match=r"column 's': .* can not be cast to the declared int"):
+            engine.save(frame, self.target(connection, schema={"s": parse_type("int")}))
+        with pytest.raises(OdibiError, match=r"column 'n': 2\.5 can not be stored as INTEGER without loss"):
+            engine.save(frame, self.target(connection, schema={"n": parse_type("int")}))
+
+    def test_names_match_without_case(self, engine: Engine, connection: BaseConnection) -> None:
+        """An append keeps the table's spelling and order; an overwrite takes the data's, and says so."""
+        self.write(engine, connection, [{"Id": 1, "Name": "x"}])
+        self.write(engine, connection, [{"NAME": "y", "id": 2}], mode="append")
+        assert [column.name for column in engine.scan(self.source(connection)).columns] == ["Id", "Name"]
+        self.holds(engine, connection, [{"Id": 1, "Name": "x"}, {"Id": 2, "Name": "y"}])
+        report = self.write(engine, connection, [{"name": "z", "id": 3}])
+        assert report.schema_changes == ("renamed column Name → name", "renamed column Id → id")
+        assert [column.name for column in engine.scan(self.source(connection)).columns] == ["name", "id"]
+
+    def test_names_are_repaired_when_asked(self, engine: Engine, connection: BaseConnection) -> None:
+        """Declared types and partitions may be told by either name."""
+        target = Target(
+            connection, "t", "delta", partition_by=("a b",), schema={"c;d": parse_type("bigint")},
+            options={"normalize_names": True},
+        )  # fmt: skip
+        engine.save(engine.adopt(arrow_table([{"a b": "x", "c;d": "1"}])), target)
+        self.holds(engine, connection, [{"a_b": "x", "c_d": 1}])
+
+    def test_partitions_that_can_not_be(self, engine: Engine, connection: BaseConnection) -> None:
+        """Are refused; an append keeps the table's."""
+        rows: Rows = [{"id": 1, "p": "a", "tags": ["x"]}]
+        for by, told in (
+            (("nope",), "partition_by names 'nope', which the data does not have"),
+            (("tags",), r"column 'tags' is array<string>, by which no table can be partitioned"),
+            (("p", "p"), "names a column twice"),
+        ):
+            with pytest.raises(SchemaMismatchError, match=told):
+                self.write(engine, connection, rows, partition_by=by)
+        self.write(engine, connection, rows, partition_by=("P",))
+        with pytest.raises(SchemaMismatchError, match=r"is partitioned by \[p\], partition_by says \[id\]; an append"):
+            self.write(engine, connection, rows, mode="append", partition_by=("id",))
+        report = self.write(engine, connection, [{"id": 2, "p": ""}], mode="append")
+        assert report.warnings[0].startswith("partition column 'p': empty texts were stored as NULL")
+        report = self.write(engine, connection, [{"id": 2, "p": "b"}])
+        assert "partitioning: [p] → []" in report.schema_changes
+
+    def test_what_a_write_says_of_itself(self, engine: Engine, connection: BaseConnection) -> None:
+        """Counts from the commit; its metadata in the history."""
+        metadata = {"run_id": "r-1", "node": "ü"}
+        target = Target(connection, "t", "delta", partition_by=("p",), metadata=metadata, reused=True)
+        frame = engine.adopt(arrow_table([{"id": 1, "p": 1}, {"id": 2, "p": 2}, {"id": 3, "p": 2}]))
+        report = engine.save(frame, target)
+        assert (report.rows, report.files, report.partitions) == (3, 2, 2)
+        assert report.bytes
+        assert report.warnings == (
+            (
+                "partition_by [p]: 2 of 2 partitions have fewer than 1,000 rows (the smallest 1); "
+                "fewer, larger partitions are read faster"
+            ),
+        )
+        commit = engine.get_delta_history(connection, "t")[0]
+        assert commit["user_metadata"] == '{"run_id": "r-1", "node": "ü"}'
+        assert commit["metrics"]["num_output_rows"] == 3
+        self.write(engine, connection, [{"id": 4, "p": 4}])
+        assert engine.get_delta_history(connection, "t")[0]["user_metadata"] is None
+
+    @pytest.mark.parametrize("mode", ["overwrite", "append"])
+    def test_what_was_written_is_handed_on(self, engine: Engine, connection: BaseConnection, mode: str) -> None:
+        """These rows and no others, as the table holds them."""
+        self.write(engine, connection, [{"id": 1, "r": 0.5}], {"id": "bigint", "r": "double"})
+        frame = self.computed(engine, "SELECT id + 1 AS id, random() AS r FROM t")
+        report = engine.save(frame, Target(connection, "t", "delta", mode, reused=True))
+        self.write(engine, connection, [{"id": 9, "r": 9.5}], {"id": "bigint", "r": "double"}, "append")
+        handed, stored = (
+            engine.narwhals(report.frame, lazy=True),
+            engine.narwhals(engine.scan(self.source(connection)), True),
+        )
+        import narwhals as nw
+
+        assert_frame_equal(handed, stored.filter(nw.col("id") == 2))
+
+    def test_nothing_is_left_of_a_table_that_was_not_made(self, engine: Engine, connection: BaseConnection) -> None:
+        """The next write finds its place free."""
+        row = RowCheck("no_nulls(id)", "id IS NULL", ("id",), engine.dialect)
+        with pytest.raises(CheckFailed):
+            engine.save(
+                engine.adopt(arrow_table([{"id": None}], {"id": "int"})), self.target(connection), Checks((row,))
+            )
+        with pytest.raises(DataNotFoundError):
+            engine.read(connection, path="t")
+        report = self.write(engine, connection, [{"id": 1}])
+        assert report.version_before is None
+        self.holds(engine, connection, [{"id": 1}])
+
+    def test_other_files_do_not_become_a_table(self, engine: Engine, connection: BaseConnection) -> None:
+        """They are named."""
+        self.write(engine, connection, [{"id": 1}], format="csv")
+        target = Target(connection, "t.csv", "delta", "append")
+        with pytest.raises(
+            DataError, match=r"t\.csv is a (file where the table's folder would go|folder that holds other)"
+        ):
+            engine.save(engine.adopt(arrow_table([{"id": 1}])), target)
+        self.holds(engine, connection, [{"id": 1}], "csv")
 
     def test_error_and_ignore(self, engine: Engine, connection: BaseConnection) -> None:
         """Both leave what is there, one says so loudly."""
@@ -256,6 +386,78 @@ class EngineContract:
         assert [result.name for result in results] == ["no_nulls(id)", "unique(id)", "not_empty"]
         assert [result.passed for result in results] == [False, False, True]
         assert results[0].failing_rows == 1
+
+    def test_checks_tell_the_same(self, engine: Engine, connection: BaseConnection) -> None:
+        """Counts, texts and the first offenders, whether something is written or not."""
+        rows: Rows = [
+            {"id": 1, "amount": 5, "region": "x", "seen": datetime(2024, 1, 1, 8, tzinfo=UTC)},
+            {"id": 1, "amount": None, "region": "y", "seen": None},
+            {"id": 2, "amount": -5, "region": None, "seen": None},
+        ]
+        block = ValidationConfig(
+            not_empty=True, no_nulls=["amount", "nope"], unique=["id"], ranges={"amount": {"min": 0}},
+            accepted_values={"region": ["y"]}, expressions=["seen IS NULL", "CAST(region AS INT) > 0"],
+            schema={"required_columns": ["ID"], "types": {"amount": "int"}},
+        )  # fmt: skip
+        types = {"id": "bigint", "amount": "bigint", "region": "string", "seen": "timestamp"}
+        frame = engine.keep(engine.adopt(arrow_table(rows, types)))
+        checks = compile_checks(block, engine.dialect)
+        with pytest.raises(CheckFailed) as caught:
+            engine.save(frame, self.target(connection), checks)
+        for found in (caught.value.results, engine.check(frame, checks)):
+            results = {result.name: result for result in found}
+            told = {
+                name: (r.passed, r.failing_rows, r.total_rows, r.message, r.examples) for name, r in results.items()
+            }
+            failed = told.pop("expressions[1]: CAST(region AS INT) > 0")
+            assert failed[0] is False
+            assert "'x'" in failed[3] or "'y'" in failed[3]
+            assert told == {
+                "schema": (True, None, None, "", ()),
+                "not_empty": (True, None, 3, "", ()),
+                "no_nulls(amount)": (False, 1, 3, "1 of 3 rows", [{"id": 1, "amount": None}]),
+                "no_nulls(nope)": (
+                    False, None, 3, "unknown column 'nope'; known: id, amount, region, seen", (),
+                ),
+                "unique(id)": (False, 2, 3, "2 of 3 rows share their key with another", [{"id": 1, "rows": 2}]),
+                "ranges(amount)": (False, 1, 3, "1 of 3 rows", [{"id": 2, "amount": -5}]),
+                "accepted_values(region)": (False, 1, 3, "1 of 3 rows", [{"id": 1, "region": "x"}]),
+                "expressions[0]: seen IS NULL": (
+                    False, 1, 3, "1 of 3 rows", [{"id": 1, "seen": "2024-01-01 08:00:00+00"}],
+                ),
+            }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("values", "block", "failing"),
+        [
+            (["EU", "US", None, "eu"], {"accepted_values": {"a": ["EU", "US"]}}, 1),
+            ([1, 2], {"accepted_values": {"a": [1]}}, 1),
+            ([1.5, 2.0], {"accepted_values": {"a": [1.5, 2]}}, 0),
+            ([2**53 + 1], {"accepted_values": {"a": [2**53]}}, 1),
+            ([1, None], {"accepted_values": {"a": []}}, 1),
+            ([date(2024, 1, 1)], {"accepted_values": {"a": ["2024-01-01"]}}, 0),
+            ([0, 5, None, 6, -1], {"ranges": {"a": {"min": 0, "max": 5}}}, 2),
+            ([1.0, float("nan"), float("inf")], {"ranges": {"a": {"max": 5}}}, 2),
+            ([date(2024, 1, 1), date(2023, 12, 31)], {"ranges": {"a": {"min": "2024-01-01"}}}, 1),
+            (["b", "z"], {"ranges": {"a": {"max": "c"}}}, 1),
+            ([1, None, -1], {"expressions": ["a > 0 -- positive"]}, 1),
+            ([None, None, 1], {"unique": ["a"]}, 2),
+            ([1, 1, 1, 2], {"unique": ["a"]}, 3),
+            ([1, 2], {"ranges": {"A": {"max": 1}}}, 1),
+        ],
+    )
+    def test_what_a_check_counts(
+        self, engine: Engine, connection: BaseConnection, values: list[Any], block: Any, failing: int
+    ) -> None:
+        """NULL is neither in nor out of a range; NaN is in none; keys count NULL like a value."""
+        frame = engine.adopt(arrow_table([{"a": value} for value in values]))
+        checks = compile_checks(ValidationConfig(**block, on_fail="warn"), engine.dialect)
+        (alone,) = engine.check(frame, checks)
+        (written,) = engine.save(frame, self.target(connection), checks).checks
+        for found in (alone, written):
+            assert (found.failing_rows or 0) == failing
+            assert found.passed is (failing == 0)
+            assert found.total_rows == len(values)
 
     @pytest.mark.parametrize("format", ["delta", "parquet", "csv"])
     def test_a_failed_check_leaves_the_target(self, engine: Engine, connection: BaseConnection, format: str) -> None:
