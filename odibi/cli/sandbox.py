@@ -210,6 +210,8 @@ def _run(args: argparse.Namespace, ui: UI) -> int:
     with _started(seed, args.faults) as sandbox:
         _tell(sandbox, seed, begin, ui)
         _warn_of_hosts(sandbox, args.faults, ui)
+        if project.engine_name == "spark":
+            _ = sandbox.certificates.trust_store  # without it Java would trust nothing here: told before it starts
         code = _child(child_words(args.argv), _environment(sandbox, project))
         if folder is not None:
             saved = sandbox.save(folder)

@@ -75,19 +75,38 @@ def _option(name: str, value: str) -> str:
 @contextmanager
 def led(spark: Any, sandbox: Sandbox) -> Iterator[Any]:
     """Inside, the JVM of a Spark session, which this process started, reaches the sandbox; its executors are to be
-    threads of it (`local[…]`). Gives the session. Several sandboxes may be used in turn by one JVM.
+    threads of it (`local[…]`). Gives the session."""
+    with jvm_led(sandbox), fitted(spark):
+        yield spark
 
-    Clients that Hadoop keeps are closed, before and after: their connections lead elsewhere.
+
+@contextmanager
+def jvm_led(sandbox: Sandbox) -> Iterator[None]:
+    """Inside, the JVM that this process has started reaches the sandbox. Several may be used in turn by one JVM.
+
+    Clients that Hadoop keeps are closed, before and after, which takes some seconds: their connections lead elsewhere.
     """
     jvm = _jvm()
     properties = {name: jvm.java.lang.System.getProperty(name) for name in system_properties(sandbox)}
-    settings = {name: spark.conf.get(name, None) for name in EMULATOR}
     trust = jvm.javax.net.ssl.SSLContext.getDefault()
-    _set(jvm, spark, system_properties(sandbox), EMULATOR, _trust_in(jvm, sandbox))
+    _lead(jvm, system_properties(sandbox), _trust_in(jvm, sandbox))
+    try:
+        yield
+    finally:
+        _lead(jvm, properties, trust)
+
+
+@contextmanager
+def fitted(spark: Any) -> Iterator[Any]:
+    """Inside, a session does without what the sandbox's storage has not. Gives the session."""
+    settings = {name: spark.conf.get(name, None) for name in EMULATOR}
+    for name, value in EMULATOR.items():
+        spark.conf.set(name, value)
     try:
         yield spark
     finally:
-        _set(jvm, spark, properties, settings, trust)
+        for name, before in settings.items():
+            spark.conf.unset(name) if before is None else spark.conf.set(name, before)
 
 
 def _jvm() -> Any:
@@ -99,14 +118,10 @@ def _jvm() -> Any:
     return SparkContext._jvm
 
 
-def _set(
-    jvm: Any, spark: Any, properties: Mapping[str, str | None], settings: Mapping[str, str | None], trust: Any
-) -> None:
+def _lead(jvm: Any, properties: Mapping[str, str | None], trust: Any) -> None:
     system = jvm.java.lang.System
     for name, value in properties.items():
         system.clearProperty(name) if value is None else system.setProperty(name, value)
-    for name, value in settings.items():
-        spark.conf.unset(name) if value is None else spark.conf.set(name, value)
     jvm.javax.net.ssl.SSLContext.setDefault(trust)
     jvm.org.apache.hadoop.security.ssl.DelegatingSSLSocketFactory.resetDefaultFactory()
     jvm.org.apache.hadoop.fs.FileSystem.closeAll()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,13 +58,32 @@ def azure_container(azure: Sandbox) -> str:
     return azure.make_containers()
 
 
+@pytest.fixture(scope="session")
+def azure_jvm(azure_server: Sandbox) -> Iterator[Callable[[], None]]:
+    """Leads the JVM of this process to the offline Azure when it is first called, for the rest of the session."""
+    from odibi.testing.azure.java import jvm_led
+
+    with contextlib.ExitStack() as stack:
+        led: list[bool] = []
+
+        def lead() -> None:
+            if not led:
+                stack.enter_context(jvm_led(azure_server))
+                led.append(True)
+
+        yield lead
+
+
 @pytest.fixture
-def azure_spark(request: pytest.FixtureRequest, azure: Sandbox) -> Iterator[Any]:
+def azure_spark(request: pytest.FixtureRequest, azure: Sandbox, azure_jvm: Callable[[], None]) -> Iterator[Any]:
     """The offline Azure for one test of Spark: the session that your own fixture `spark` gives, whose JVM runs already,
     is led to it."""
-    from odibi.testing.azure.java import led
+    from odibi.testing.azure.java import fitted
 
-    with led(request.getfixturevalue("spark"), azure) as session:
+    assert azure
+    session = request.getfixturevalue("spark")
+    azure_jvm()
+    with fitted(session):
         yield session
 
 
