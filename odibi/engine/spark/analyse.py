@@ -28,6 +28,7 @@ class Analyser:
 
     def __init__(self, session: Any = None) -> None:
         self._session = session
+        self._functions: dict[str, Mistake | None] = {}
 
     def analyse(self, query: Query, inputs: Inputs) -> SqlAnalysis:
         """The problems of `query`, and its columns where those of its inputs are known (None: not known).
@@ -55,6 +56,7 @@ class Analyser:
     def _judge(
         self, sql: str, found: Syntax, inputs: Inputs, used: Inputs
     ) -> tuple[Sequence[Mistake], tuple[Column, ...] | None]:
+        mistakes: Sequence[Mistake] = ()
         if self._session is not None:
             from odibi.engine.spark.sql import mistakes_by_spark
 
@@ -63,11 +65,24 @@ class Analyser:
                 return mistakes, None
             if all(columns and all(map(native, columns)) for columns in used.values()):
                 return _bound(self._session.spark, sql, found, used)
+            mistakes = self._unknown_functions(found)
         if found.tree is None:
             return [found.doubted] if found.doubted and self._session is None else [], None
         names = {name: [column.name for column in columns] if columns else None for name, columns in used.items()}
-        mistakes, output = scopes.check(found.tree, names)
-        return mistakes, None if output is None else tuple(Column(name, None) for name in output)
+        missing, output = scopes.check(found.tree, names)
+        return [*mistakes, *missing], None if output is None else tuple(Column(name, None) for name in output)
+
+    def _unknown_functions(self, found: Syntax) -> list[Mistake]:
+        """Functions that Spark does not know at all, whatever their arguments; found by calling them without any."""
+        told = ((self._probed(name), place) for name, place in found.functions.items())
+        return [replace(mistake, offset=place) for mistake, place in told if mistake is not None]
+
+    def _probed(self, name: str) -> Mistake | None:
+        if name not in self._functions:
+            from odibi.engine.spark.sql import no_function
+
+            self._functions[name] = no_function(self._session.spark, name)
+        return self._functions[name]
 
 
 def mistakes_in(found: Syntax, inputs: Collection[str]) -> list[Mistake]:

@@ -506,7 +506,8 @@ def _no_room(raised: Raised) -> Told:
     if not target and raised.parameters.get("precision"):
         target = f"DECIMAL({raised.parameters['precision']},{raised.parameters.get('scale', '0')})"
     if not target:
-        found = re.search(r"(\S+) .*?cannot be (?:cast to|represented as) \"?([\w(), ]+)", raised.text)
+        said = _CONDITION.sub("", raised.text, count=1)
+        found = re.search(r"(\S+)(?: of the type \S+)? cannot be (?:cast to|represented as) \"?([\w(), ]+)", said)
         value, target = (found[1], found[2].strip()) if found else ("a value", "its type")
     number = re.sub(r"(?<=\d)[LDSBF]$|(?<=\d)BD$", "", value)
     return f"{number} does not fit {target.upper()}{_column(raised)}", WIDER

@@ -129,6 +129,16 @@ def _own_functions(spark: Any) -> frozenset[str]:
     return frozenset(str(row[0]).rpartition(".")[2].strip("`").lower() for row in rows)
 
 
+def no_function(spark: Any, name: str) -> Mistake | None:
+    """What is wrong with a function that Spark does not know at all; None where it is there and wants arguments."""
+    try:
+        _ = spark.sql(f"SELECT {_name(name)}()").schema
+    except errors.spark_errors() as error:
+        if errors.read(error).condition == "UNRESOLVED_ROUTINE":
+            return Mistake(*words.no_function(name, _builtin_functions(spark)))
+    return None
+
+
 _RELATION = re.compile(r"'UnresolvedRelation \[(.*?)\], \[")
 _CTE = re.compile(r"CTE \[(.*?)\]")
 _TABLE_FUNCTION = re.compile(r"'UnresolvedTableValuedFunction \[(.*?)\]")
