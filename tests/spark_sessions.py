@@ -8,6 +8,7 @@ cluster only tests that use Spark are run; they bear the marker `spark`.
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
 import warnings
@@ -39,11 +40,23 @@ SETTINGS = {
 JAVA = "-Xss4m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 """Quick to start. Without the last the one before it would leave a code cache that fills within two minutes."""
 
+OLD_SOCKETS = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+"""The py4j of Spark 3.5 leaves its sockets to the garbage collector."""
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if KIND not in (*MASTERS, "none"):
         raise pytest.UsageError(f"ODIBI_TEST_SPARK is {KIND!r}; it can be {', '.join(MASTERS)}, none")
     config.addinivalue_line("markers", "spark: uses Spark; every such test gets it by itself")
+    if _version("pyspark").startswith("3."):
+        config.addinivalue_line("filterwarnings", OLD_SOCKETS)
     config.addinivalue_line("markers", "jvm: asks Spark's JVM; skipped on Spark Connect, which shows none")
     config.addinivalue_line("markers", "one_machine: needs executors on the driver; skipped on a cluster")
 

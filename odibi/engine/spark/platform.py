@@ -136,6 +136,9 @@ def explain_refusal(error: BaseException) -> OdibiError | None:
 
 def _of_setting(condition: str, text: str) -> str | None:
     """The setting that was refused."""
+    older = re.search(r"Cannot modify the value of an? (?:static|Spark) config: [\"'`]?([\w.]+\w)", text)
+    if older:
+        return older[1]
     if not condition.startswith(("CONFIG_NOT_AVAILABLE", "CANNOT_MODIFY_CONFIG", "CANNOT_MODIFY_STATIC_CONFIG")):
         return None
     name = re.search(r"(?:[Cc]onfiguration|config(?:uration)? entry|Spark config:?) [\"'`]?([\w.<>-]+\w)", text)

@@ -104,6 +104,11 @@ REFUSALS = [
         "this compute does not take the setting spark.driver.memory; leave it out",
     ),
     (
+        "Cannot modify the value of a static config: spark.sql.warehouse.dir.",
+        UnsupportedError,
+        "this compute does not take the setting spark.sql.warehouse.dir; leave it out",
+    ),
+    (
         ("[NOT_SUPPORTED_WITH_SERVERLESS] PERSIST TABLE is not supported on serverless compute. SQLSTATE: 0A000"),
         UnsupportedError,
         ("this serverless compute can not keep a frame (persist, cache); use environment version 5 or newer, or let"),
