@@ -11,7 +11,7 @@ from odibi.errors import UnknownNameError
 if TYPE_CHECKING:
     from odibi.engine.base import Engine, Frame
 
-__all__ = ["Context", "PandasContext"]
+__all__ = ["Context", "PandasContext", "SparkContext"]
 
 
 class FrameContext:
@@ -67,6 +67,15 @@ class PandasContext(FrameContext):
     >>> context.register("orders", pd.DataFrame({"id": [1, 2]}))
     >>> context.get("orders")["id"].tolist()
     [1, 2]
+    """
+
+
+class SparkContext(FrameContext):
+    """Frames of the Spark engine: Spark DataFrames. (pyspark's own class of this name is another thing.)
+
+    >>> context = SparkContext()
+    >>> context.list_names()
+    []
     """
 
 

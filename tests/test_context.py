@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from odibi.context import Context, PandasContext
+from odibi.context import Context, PandasContext, SparkContext
 from odibi.errors import UnknownNameError
 
 
@@ -22,8 +22,9 @@ class CountingEngine:
         return f"native {frame}"
 
 
-def test_by_hand() -> None:
-    context = PandasContext()
+@pytest.mark.parametrize("made", [PandasContext, SparkContext])
+def test_by_hand(made: Any) -> None:
+    context = made()
     context.register("b", 1)
     context.register("a", 2)
     context.register("b", 3)

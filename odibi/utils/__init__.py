@@ -22,12 +22,14 @@ if TYPE_CHECKING:
         fetch_keyvault_secret,
         fetch_keyvault_secrets_parallel,
     )
+    from odibi.utils.spark import configure_spark
     from odibi.utils.templates import print_connection_templates
 
 __all__ = [
     "KeyVaultFetchResult",
     "compare_fetch_times",
     "configure_connections_parallel",
+    "configure_spark",
     "fetch_keyvault_secret",
     "fetch_keyvault_secrets_parallel",
     "get_databricks_identity_info",
@@ -42,6 +44,7 @@ _HOMES = {
     "KeyVaultFetchResult": "odibi.azure.keyvault",
     "compare_fetch_times": "odibi.utils.keyvault",
     "configure_connections_parallel": "odibi.utils.setup_helpers",
+    "configure_spark": "odibi.utils.spark",
     "fetch_keyvault_secret": "odibi.utils.setup_helpers",
     "fetch_keyvault_secrets_parallel": "odibi.utils.setup_helpers",
     "get_databricks_identity_info": "odibi.utils.keyvault",

@@ -51,6 +51,18 @@ DBUtils.credentials = Credentials()
 """
 """Compute on which service credentials can be had."""
 
+SPARK = """
+from odibi.engine.spark import build
+
+spark = build.session()
+"""
+"""Compute with a Spark session that the runtime has made."""
+NO_SPARK = {
+    "spark, refused = configure_spark(connections)": "",
+    'result_on_spark = run_sample_pipeline(settings, engine="spark")\nresult_on_spark': "",
+}
+"""The cells of Spark take the time that a JVM takes; they are run once."""
+
 
 def cells(kind: str = "code") -> list[str]:
     notebook = json.loads(FILE.read_text(encoding="utf-8"))
@@ -142,13 +154,13 @@ def run_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     def run(environment: dict[str, str], before: str, changes: dict[str, str] | None = None, after: str = "") -> str:
         notebook = nbformat.read(tmp_path / "setup" / FILE.name, 4)
         for cell in notebook.cells:
-            for old, new in (changes or {}).items():
+            for old, new in {**(changes or {}), **({} if SPARK in before else NO_SPARK)}.items():
                 cell.source = cell.source.replace(old, new)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(before))
         notebook.cells.append(nbformat.v4.new_code_cell(after))
         env = {**environment, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "scratch")}
         where = {"metadata": {"path": str(tmp_path / "setup")}}
-        client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources=where)
+        client = nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where)
         client.execute(env=env)
         return "\n".join(filter(None, map(_output, notebook.cells)))
 
@@ -202,6 +214,28 @@ def test_it_runs_with_a_service_credential(prepared: Sandbox, run_notebook: Call
     assert "environment version 4" in out
     assert "asked for ['kv-reader']" in out
     assert "service_credential: kv-reader" in out
+
+
+@pytest.mark.usefixtures("spark")  # beside the other tests of Spark, and skipped where they are
+@pytest.mark.jvm
+@pytest.mark.one_machine
+def test_the_cells_of_spark_run_on_the_session_of_the_runtime(
+    prepared: Sandbox, run_notebook: Callable[..., str]
+) -> None:
+    after = "print('the same session', spark is before, refused)"
+    out = run_notebook(environment(prepared), STAND_IN + SPARK + "before = spark\n", after=after)
+    assert re.search(r"✓ gold +abfss://gold@goldacct\.dfs\.core\.windows\.net", out)
+    assert "the same session True []" in out
+    for account, path in (("bronzeacct", "spark/orders"), ("goldacct", "spark/orders_by_region")):
+        names = prepared.list(account, account.removesuffix("acct"))
+        assert any(name.startswith(f"odibi_setup_sample/{path}/_delta_log/") for name in names)
+    for key in prepared.accounts.values():
+        assert key not in out
+
+
+def test_the_cells_that_are_left_out_elsewhere_are_there() -> None:
+    text = "\n".join(cells())
+    assert all(old in text for old in NO_SPARK)
 
 
 def test_an_older_runtime_is_told(prepared: Sandbox, run_notebook: Callable[..., str]) -> None:
