@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from odibi.cli.failures import UsageError
 from odibi.cli.options import add_set, global_options, load, positive, subcommands
 from odibi.cli.text import count, printable, table
 from odibi.cli.ui import UI
@@ -37,14 +38,18 @@ def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("file", metavar="FILE", help="the project file, whose connections are used")
     parser.add_argument("connection", metavar="CONNECTION", help="name of a connection")
-    parser.add_argument("path", metavar="PATH", help="the table, relative to the connection")
+    parser.add_argument("path", metavar="PATH", nargs="?", help="the table, relative to the connection")
+    parser.add_argument("--table", metavar="NAME", help="its name, where the connection has a catalog")
     add_set(parser)
     return parser
 
 
 def run(args: argparse.Namespace, ui: UI) -> int:
-    """Do what was asked for."""
+    """Do what was asked for. Raises `UsageError` where no table is named, or two ways."""
     from odibi.engine import ENGINES
+
+    if (args.path is None) == (args.table is None):
+        raise UsageError(f"odibi delta {args.action}: name the table by PATH or by --table NAME")
 
     project = load(args)
     engine: Engine = ENGINES[project.engine_name](project.connections)
@@ -56,7 +61,7 @@ def run(args: argparse.Namespace, ui: UI) -> int:
 
 
 def _history(engine: Engine, args: argparse.Namespace, ui: UI) -> None:
-    commits = engine.get_delta_history(args.connection, args.path, args.limit)
+    commits = engine.get_delta_history(args.connection, args.path, args.limit, args.table)
     if ui.json:
         ui.dump({"table": _name(args), "history": [_plain(commit) for commit in commits]})
         return
@@ -74,7 +79,9 @@ def _history(engine: Engine, args: argparse.Namespace, ui: UI) -> None:
 
 
 def _vacuum(engine: Engine, args: argparse.Namespace, ui: UI) -> None:
-    found = engine.vacuum_delta(args.connection, args.path, args.retention_hours, args.dry_run, not args.no_enforce)
+    found = engine.vacuum_delta(
+        args.connection, args.path, args.retention_hours, args.dry_run, not args.no_enforce, args.table
+    )
     if ui.json:
         ui.dump({"table": _name(args), "dry_run": args.dry_run, **found})
         return
@@ -86,8 +93,8 @@ def _vacuum(engine: Engine, args: argparse.Namespace, ui: UI) -> None:
 
 
 def _restore(engine: Engine, args: argparse.Namespace, ui: UI) -> None:
-    before = engine.get_delta_history(args.connection, args.path, 1)[0]["version"]
-    found = engine.restore_delta(args.connection, args.path, args.to_version)
+    before = engine.get_delta_history(args.connection, args.path, 1, args.table)[0]["version"]
+    found = engine.restore_delta(args.connection, args.path, args.to_version, args.table)
     after = found["version"]
     if ui.json:
         facts = {"version_before": before, "restored_version": args.to_version, "version_after": after}
@@ -105,7 +112,7 @@ _ACTIONS = {"history": _history, "vacuum": _vacuum, "restore": _restore}
 
 
 def _name(args: argparse.Namespace) -> str:
-    return f"{args.connection}:{args.path}"
+    return f"{args.connection}:{args.table or args.path}"
 
 
 def _facts(values: Any) -> str:
