@@ -24,6 +24,8 @@ EXAMPLES = ROOT / "examples"
 FILES = sorted(path.name for path in EXAMPLES.glob("*.yaml"))
 ON_AZURE = ["example_multi_account.yaml"]
 LOCAL = [name for name in FILES if name not in ON_AZURE]
+ON_SPARK = ["example_spark.yaml"]
+"""Say `engine: spark`; the others are told so."""
 NOTEBOOKS = sorted(path.name for path in EXAMPLES.glob("*.ipynb"))
 
 
@@ -47,7 +49,7 @@ def tables(file: str, *paths: str) -> Iterator[Any]:
 # -- projects ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("file", LOCAL)
+@pytest.mark.parametrize("file", [name for name in LOCAL if name not in ON_SPARK])
 def test_an_example_validates_and_runs_twice(file: str, folder: Path) -> None:
     assert run_command(["validate", file]) == 0
     assert run_command(["run", file, "--quiet"]) == 0
@@ -59,6 +61,34 @@ def test_an_example_says_in_which_dialect_its_sql_is(file: str) -> None:
     """So that it runs on every engine; a file that is only included can not say it."""
     data = load_document(EXAMPLES / file).data
     assert data.get("sql_dialect") == "spark" or "pipelines" not in data
+
+
+# -- the same file on both engines -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", LOCAL)
+def test_an_example_gives_the_same_on_both_engines(file: str, folder: Path, spark: Any) -> None:
+    """Every table and file that it writes, also when it runs again on the other's tables."""
+    found = {}
+    for engine in ("pandas", "spark"):
+        for _ in range(2):
+            Pipeline.from_yaml(file, engine=engine).run().raise_for_failure()
+        found[engine] = dict(_written(file))
+        if (folder / "output").exists():
+            shutil.move(folder / "output", folder / f"output_{engine}")
+    assert found["pandas"].keys() == found["spark"].keys()
+    for place, frame in found["pandas"].items():
+        assert_frame_equal(found["spark"][place], frame)
+
+
+def _written(file: str) -> Iterator[tuple[str, Any]]:
+    """Where a project writes, and what is there now, read by the pandas engine."""
+    pipeline = Pipeline.from_yaml(file, engine="pandas")
+    engine = pipeline.engine()
+    for each in pipeline.project.pipelines:
+        for end in (node.target for node in each.nodes if node.target is not None):
+            yield f"{end.connection.name}:{end.path}", engine.read(end.connection, end.format, end.path)
+    engine.close()
 
 
 def test_what_examples_write_is_not_committed() -> None:

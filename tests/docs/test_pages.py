@@ -44,6 +44,10 @@ FRAGMENTS: dict[str, Callable[[Any], Any]] = {
 """What `yaml fragment=…` may be a part of, and the whole project around it."""
 
 
+ON_SPARK = [ROOT / "docs" / "spark.md", ROOT / "docs" / "testing.md"]
+"""Pages whose blocks need a Spark session."""
+
+
 def page_id(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -63,8 +67,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=page_id)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ON_SPARK], ids=page_id)
 def test_the_blocks_of_a_page_run(page: Path, folder: Path, request: pytest.FixtureRequest) -> None:
+    _run_blocks(page, folder, request)
+
+
+@pytest.mark.jvm
+@pytest.mark.one_machine
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize("page", ON_SPARK, ids=page_id)
+def test_the_blocks_of_a_page_run_on_spark(page: Path, folder: Path, request: pytest.FixtureRequest) -> None:
+    _run_blocks(page, folder, request)
+
+
+def _run_blocks(page: Path, folder: Path, request: pytest.FixtureRequest) -> None:
     namespace: dict[str, Any] = {"__name__": "page"}
     blocks = blocks_of(page)
     for block in blocks:
