@@ -120,10 +120,10 @@ def before_oldest(location: Location, asked: datetime, version: int, oldest: dat
     )
 
 
-def damaged(location: Location, what: str) -> DataError:
-    """The error for a log that can not be read."""
+def damaged(table: str, what: str) -> DataError:
+    """The error for a log that can not be read. `table` is the table as messages show it."""
     return DataError(
-        f"{location.display}: the table's log ({LOG}) can not be read: {what}; "
+        f"{table}: the table's log ({LOG}) can not be read: {what}; "
         "restore the file from a copy, or restore the table's folder"
     )
 

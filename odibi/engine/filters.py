@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, InvalidOperation
@@ -138,7 +138,7 @@ def _string(value: Any, type: DataType) -> str | None:
     return str(value) if isinstance(value, str | int | float | Decimal) else None
 
 
-_TEXTS: Mapping[str, Any] = {
+_TEXTS: Mapping[str, Callable[[Any, DataType], str | None]] = {
     **dict.fromkeys(LIMITS, _whole), "decimal": _decimal, "float": _floating, "double": _floating,
     "boolean": _boolean, "date": _day, "timestamp": _instant, "timestamp_ntz": _instant,
 }  # fmt: skip

@@ -11,17 +11,18 @@ COMMON = frozenset(
 )
 """Features that both engines, and most other readers of Delta, take part in."""
 SWITCHES = {
-    "delta.enabledeletionvectors": ("deletionVectors", "false"),
-    "delta.columnmapping.mode": ("columnMapping", "none"),
-    "delta.enabletypewidening": ("typeWidening", "false"),
-    "delta.enablerowtracking": ("rowTracking", "false"),
-    "delta.enableincommittimestamps": ("inCommitTimestamp", "false"),
-    "delta.checkpointpolicy": ("v2Checkpoint", "classic"),
-    "delta.enableicebergcompatv1": ("icebergCompatV1", "false"),
-    "delta.enableicebergcompatv2": ("icebergCompatV2", "false"),
-    "delta.enableicebergcompatv3": ("icebergCompatV3", "false"),
+    "delta.enableDeletionVectors": ("deletionVectors", "false"),
+    "delta.columnMapping.mode": ("columnMapping", "none"),
+    "delta.enableTypeWidening": ("typeWidening", "false"),
+    "delta.enableRowTracking": ("rowTracking", "false"),
+    "delta.enableInCommitTimestamps": ("inCommitTimestamp", "false"),
+    "delta.checkpointPolicy": ("v2Checkpoint", "classic"),
+    "delta.enableIcebergCompatV1": ("icebergCompatV1", "false"),
+    "delta.enableIcebergCompatV2": ("icebergCompatV2", "false"),
+    "delta.enableIcebergCompatV3": ("icebergCompatV3", "false"),
 }
-"""Table properties (in lower case) that turn a feature on, unless they have this value."""
+"""Table properties that turn a feature on, unless they have this value."""
+_SWITCHES = {name.lower(): told for name, told in SWITCHES.items()}
 _BY_NAME = re.compile(r"delta\.feature\.(\w+)", re.IGNORECASE)
 
 
@@ -33,7 +34,7 @@ def turned_on(properties: Mapping[str, str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name, value in properties.items():
-        feature, off = SWITCHES.get(name.lower(), ("", ""))
+        feature, off = _SWITCHES.get(name.lower(), ("", ""))
         by_name = _BY_NAME.fullmatch(name)
         if by_name:
             feature, off = by_name[1], ""

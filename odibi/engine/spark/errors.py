@@ -35,6 +35,7 @@ _JVM = re.compile(
 _TRACE = re.compile(r"\n\s*(?:at \S+\(|\.\.\. \d+ more|Driver stacktrace:|JVM stacktrace:)")
 _VIEW = re.compile(r"`?_pyspark_(?:connect_temp_view_)?[0-9a-f]{32}`?")
 _SQLSTATE = re.compile(r"\s*SQLSTATE: \w+")
+_BLIND = re.compile(r"^\s*\[(?:TASK_WRITE_FAILED|WRITING_JOB_ABORTED)\]")
 _WRAPPERS = re.compile(r"\[(?:TASK_WRITE_FAILED|FAILED_READ_FILE\.NO_HINT)\]|Job aborted|Writing job aborted")
 """What Spark says around the error of a task."""
 _LINE = re.compile(r"\bline (?P<line>\d+),? (?P<unit>pos|position) (?P<column>\d+)")
@@ -108,6 +109,18 @@ def _offset(raised: Raised, message: str, written: str, place: Place | None) -> 
     named = re.match(r"(?:there is no \w+ |column |the struct has no field )'([^']+)'", message)
     found = words.find_name(named[1], written) if named is not None else None
     return offset if found is None else found
+
+
+def underlying(error: BaseException, data: Any) -> BaseException:
+    """The error behind a failed write. Spark Connect tells of a failed task nothing but that it failed: what went wrong
+    is then found by computing the rows of `data` once more. Any other error is returned as it is."""
+    if not _is_pyspark(error) or not _BLIND.search(str(error)) or "Caused by:" in str(error):
+        return error
+    try:
+        data.write.format("noop").mode("overwrite").save()
+    except spark_errors() as found:
+        return found
+    return error
 
 
 def is_interrupt(error: BaseException) -> bool:
@@ -600,9 +613,10 @@ def _of_function(raised: Raised) -> OdibiError | None:
 
 def _of_stored_files(raised: Raised) -> OdibiError | None:
     """What a file could not be read for, with its line where that can be told."""
+    from odibi.engine.spark.delta.problems import of_log
     from odibi.engine.spark.formats.explain import explain as explain_file
 
-    return explain_file(raised.whole)
+    return of_log(raised) or explain_file(raised.whole)
 
 
 def _of_formats(raised: Raised) -> OdibiError | None:

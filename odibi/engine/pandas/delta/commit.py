@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from odibi.engine import delta_rules as rules
 from odibi.engine.base import Target
+from odibi.engine.delta_features import properties_of
 from odibi.engine.delta_rules import TXN
 from odibi.engine.pandas.delta import objects
 from odibi.engine.pandas.delta.objects import LOG
@@ -100,7 +101,7 @@ def _send(target: Target, plan: Plan, adds: list[Any], properties: Any) -> int |
     if table is None:
         create_table_with_add_actions(
             table_uri(location), Schema.from_json(schema_json(columns)), adds, mode="error", partition_by=by,
-            storage_options=options, commit_properties=properties,
+            configuration=properties_of(target) or None, storage_options=options, commit_properties=properties,
         )  # fmt: skip
         return 0
     if plan.mode == "overwrite" and _needs_new_table(table, plan):

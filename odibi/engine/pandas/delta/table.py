@@ -230,9 +230,8 @@ def commit_times(table: Table) -> dict[int, datetime]:
 def commits_of(table: Table, limit: int | None = None) -> list[dict[str, Any]]:
     """What the newest commits, or all that the log still has, say of themselves, newest first."""
     location = table.location
-    if location.local_path is not None:
-        with explained(location):
-            return list(table.delta.history(limit))
+    if location.local_path is not None:  # delta-rs finds no commits in folders with some odd signs in their names
+        return delta_log.commits(location, limit)
     return remote_commits(location, limit)
 
 
@@ -356,7 +355,7 @@ def _problem(location: Location, error: Exception, doing: str) -> OdibiError:
     if _STORAGE.search(text) and (told := _of_storage(location, error, doing)):
         return told
     if any(sign in text for sign in ("Json error", "commit files", "metadata or protocol", "log segment", "parsing")):
-        return delta_log.damaged(location, _short(text, location))
+        return delta_log.damaged(place, _short(text, location))
     return DataError(f"{place}: {text}")
 
 

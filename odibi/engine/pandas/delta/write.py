@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from odibi.engine import delta_features as features
 from odibi.engine import delta_rules as rules
 from odibi.engine.base import CheckResult, Checks, Target, WriteReport
 from odibi.engine.delta_rules import ATTEMPTS, file_in_the_way, partition_warnings
@@ -73,8 +74,13 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
     check = run_checks if checks.items else _no_checks
     for _ in range(ATTEMPTS):
         plan = plan_write(frame, target, table)
+        if table is None:
+            features.check_allowed(target)
+            features.check_made_by_pandas(target)
         try:
-            return _way(plan, location)(session, frame, target, plan, check)
+            report = _way(plan, location)(session, frame, target, plan, check)
+            told = features.left_alone(target, table.configuration) if table is not None else ()
+            return replace(report, warnings=(*report.warnings, *told)) if told else report
         except Conflict:
             table = newest(location, plan.table)
             if table is not None and target.mode in ("error", "ignore"):

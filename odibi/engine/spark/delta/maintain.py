@@ -11,16 +11,20 @@ from typing import Any
 
 from odibi.engine import delta_log
 from odibi.engine.spark import errors
-from odibi.engine.spark.delta.problems import explained
+from odibi.engine.spark.delta.problems import OLDER_THAN_RETENTION, explained
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import delta_name, reachable
 from odibi.errors import DataError, OdibiError, UnsupportedError
 from odibi.location import Location
 
 RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+WINDOW_IGNORED = "spark.databricks.delta.vacuum.retentionWindowIgnore.enabled"
+"""Newer Delta takes no other retention than the table's own, and does not say so, unless this is off."""
 LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
 """How many tasks list a table's folders: 10,000 as Spark has it, which takes minutes where two cores do them all."""
 TASKS_OF_ONE_MACHINE = "8"
+USUAL_HOURS = 168
+"""The retention of a table that says nothing else, and of a vacuum that is told nothing else."""
 _changed = threading.Lock()
 """Held while settings are changed for a vacuum: one at a time, so that each puts back what it found."""
 
@@ -69,18 +73,21 @@ def vacuum(
     statement = f"VACUUM {delta_name(location)} RETAIN {hours} HOURS"
     with _too_short(location, retention_hours), explained(location, "write"):
         if dry_run:
-            found = _run(session, f"{statement} DRY RUN", enforce)
+            found = _run(session, location, f"{statement} DRY RUN", hours, enforce)
             return delta_log.Vacuumed([_relative(row["path"], location) for row in found], dry_run=True).report()
         there = _listed(location)
-        _run(session, statement, enforce)
+        _run(session, location, statement, hours, enforce)
     if there is not None:
         return delta_log.Vacuumed(sorted(there - (_listed(location) or set())), dry_run=False).report()
     return delta_log.Vacuumed((), dry_run=False).report(_told_of_vacuum(session, location, before))
 
 
-def _run(session: Session, statement: str, enforce: bool) -> list[Any]:
-    settings = {LISTING: TASKS_OF_ONE_MACHINE} if _one_machine(session) else {}
-    with _settings(session, settings if enforce else {RETENTION_CHECK: "false", **settings}), _silent(session):
+def _run(session: Session, location: Location, statement: str, hours: int, enforce: bool) -> list[Any]:
+    needed = {} if enforce else {RETENTION_CHECK: "false"}
+    if hours and hours != USUAL_HOURS:
+        needed[WINDOW_IGNORED] = "false"
+    useful = {LISTING: TASKS_OF_ONE_MACHINE} if _one_machine(session) else {}
+    with _settings(session, location, {**useful, **needed}), _silent(session):
         return list(session.spark.sql(statement).collect())
 
 
@@ -94,7 +101,7 @@ def _one_machine(session: Session) -> bool:
 
 
 @contextmanager
-def _settings(session: Session, wanted: Mapping[str, str]) -> Iterator[None]:
+def _settings(session: Session, location: Location, wanted: Mapping[str, str]) -> Iterator[None]:
     """The session with these settings, which are put back whatever happens."""
     conf = session.spark.conf
     if not wanted:
@@ -104,20 +111,22 @@ def _settings(session: Session, wanted: Mapping[str, str]) -> Iterator[None]:
         before = {name: conf.get(name, None) for name in wanted}
         try:
             for name, value in wanted.items():
-                _set(conf, name, value)
+                _set(conf, name, value, location)
             yield
         finally:
             for name, value in before.items():
-                conf.unset(name) if value is None else conf.set(name, value)
+                with suppress(*errors.spark_errors()):  # what could not be set can not be put back
+                    conf.unset(name) if value is None else conf.set(name, value)
 
 
-def _set(conf: Any, name: str, value: str) -> None:
+def _set(conf: Any, name: str, value: str, location: Location) -> None:
     try:
         conf.set(name, value)
     except errors.spark_errors() as error:
         raise UnsupportedError(
-            f"this compute does not let its sessions turn off the check of the retention ({name}); set the table's "
-            "own: ALTER TABLE … SET TBLPROPERTIES ('delta.deletedFileRetentionDuration' = 'interval 1 hours')"
+            f"{location.display}: this compute lets no session choose a retention other than the table's own ({name}); "
+            "leave retention_hours out, or change the table's: ALTER TABLE … SET TBLPROPERTIES "
+            "('delta.deletedFileRetentionDuration' = 'interval 7 days')"
         ) from error
 
 
@@ -227,6 +236,7 @@ def restore(session: Session, location: Location, version: int) -> dict[str, Any
         return delta_log.restored(version, newest, {})
     if _append_only(session, location):
         raise delta_log.append_only_restore(location)
+    session.set(OLDER_THAN_RETENTION, "false")
     try:
         with explained(location, "write", version=version, versions=versions):
             rows = session.spark.sql(f"RESTORE TABLE {delta_name(location)} TO VERSION AS OF {int(version)}").collect()

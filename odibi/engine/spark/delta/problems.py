@@ -11,15 +11,22 @@ from odibi.engine import delta_log
 from odibi.engine.delta_features import unknown_to_spark
 from odibi.engine.spark import errors
 from odibi.engine.spark.storage import reachable
-from odibi.errors import DataNotFoundError, OdibiError
+from odibi.errors import DataNotFoundError, OdibiError, UnsupportedError
 from odibi.location import Location
 
 NO_TABLE = frozenset({"DELTA_TABLE_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE", "DELTA_PATH_DOES_NOT_EXIST",
                       "DELTA_TABLE_ONLY_OPERATION", "PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND"})  # fmt: skip
 DAMAGED = frozenset({"DELTA_VERSIONS_NOT_CONTIGUOUS", "DELTA_TRUNCATED_TRANSACTION_LOG", "DELTA_LOG_FILE_NOT_FOUND",
                      "DELTA_STATE_RECOVER_ERROR", "DELTA_INVALID_PROTOCOL_VERSION", "DELTA_CHECKPOINT_NON_EXIST_TABLE",
-                     "DELTA_LOG_FILE_MALFORMED", "DELTA_LOG_ALREADY_EXISTS"})  # fmt: skip
+                     "DELTA_LOG_FILE_MALFORMED", "DELTA_NO_RECREATABLE_HISTORY_FOUND",
+                     "DELTA_NO_COMMITS_FOUND"})  # fmt: skip
+OLDER_THAN_RETENTION = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
+"""Newer Delta reads no version that is older than the retention of deleted files, though all its files be there, unless
+this is off."""
+_TOO_OLD = "DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION"
 UNKNOWN_FEATURES = {"DELTA_UNSUPPORTED_FEATURES_FOR_READ": "read", "DELTA_UNSUPPORTED_FEATURES_FOR_WRITE": "write"}
+READING = frozenset({"FAILED_READ_FILE", "MALFORMED_RECORD_IN_PARSING"})
+_OF_LOG = re.compile(rf"file (\S+?)/+{delta_log.LOG}/(\d{{20}}\.[\w.]*\w)")
 MAX_DETAIL = 200
 """Characters of Spark's own message that are shown."""
 
@@ -59,13 +66,35 @@ def told(
         return delta_log.no_version(location, version, versions or _told_versions(raised.text))
     if raised.main.startswith("DELTA_TIMESTAMP_") and when is not None:
         return _no_time(location, when, raised)
+    if raised.main == _TOO_OLD:
+        what = f"the version of {when}" if when else f"version {version}"
+        return UnsupportedError(
+            f"{location.display}: {what} is older than the table keeps deleted files "
+            "(delta.deletedFileRetentionDuration), and this compute reads no such version; make the retention longer, "
+            "or run this with --engine pandas"
+        )
     if raised.main in UNKNOWN_FEATURES:
         return unknown_to_spark(location, _features(raised.text), UNKNOWN_FEATURES[raised.main])
     if raised.main == "DELTA_TRUNCATED_TRANSACTION_LOG" and version is not None and versions:
         return delta_log.no_version(location, version, versions)
-    if raised.main in DAMAGED or (raised.main == "FAILED_READ_FILE" and f"/{delta_log.LOG}/" in raised.text):
-        return delta_log.damaged(location, delta_log.gap_in(versions) or _short(raised.text))
-    return None
+    if raised.main in DAMAGED:
+        return delta_log.damaged(location.display, _gap(versions) or _short(raised.text))
+    return of_log(raised)
+
+
+def _gap(versions: Sequence[int]) -> str:
+    """What is missing of the log."""
+    if versions and versions[0] > 0:
+        return f"the commits before version {versions[0]} are missing"
+    return delta_log.gap_in(versions)
+
+
+def of_log(raised: errors.Raised) -> OdibiError | None:
+    """The error for a log with a file that Spark could not read, when it ran; None for other files."""
+    found = _OF_LOG.search(raised.whole)
+    if found is None or raised.main not in READING:
+        return None
+    return delta_log.damaged(found[1], f"{found[2]} is damaged or gone")
 
 
 def _no_such_table(location: Location) -> OdibiError:

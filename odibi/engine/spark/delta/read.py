@@ -9,7 +9,7 @@ from typing import Any
 from odibi.engine import delta_log
 from odibi.engine.base import Source
 from odibi.engine.filters import Condition, conditions
-from odibi.engine.spark.delta.problems import explained
+from odibi.engine.spark.delta.problems import OLDER_THAN_RETENTION, explained
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import options_of, reachable, spark_path
@@ -34,6 +34,8 @@ def _opened(session: Session, source: Source, location: Location) -> SparkFrame:
     Python can see it: what a later step of the run writes to the table changes no frame of it."""
     version, when = source.options.get("version_as_of"), source.options.get("timestamp_as_of")
     known: list[int] = []
+    if version is not None or when is not None:
+        session.set(OLDER_THAN_RETENTION, "false")
     if reachable(location):
         names = delta_log.names(location)
         if not delta_log.versions_in(names, checkpoints=True):
@@ -60,7 +62,7 @@ def _version_at(location: Location, when: str, known: Sequence[int]) -> int:
     """The version of a time, by the times that commits tell: those of files change when a table is copied."""
     commits = delta_log.commits(location)
     if not commits:
-        raise delta_log.damaged(location, delta_log.gap_in(known) or "it has no commits")
+        raise delta_log.damaged(location.display, delta_log.gap_in(known) or "it has no commits")
     return delta_log.version_at(location, when, delta_log.commit_times(commits))
 
 

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+from odibi.engine import delta_features as features
 from odibi.engine import delta_rules as rules
 from odibi.engine.base import Checks, Target, WriteReport
 from odibi.engine.casting import CastPlan, legal_names
@@ -19,6 +20,7 @@ from odibi.engine.delta_rules import ATTEMPTS, Conflict
 from odibi.engine.spark import errors
 from odibi.engine.spark.cast import apply, plan_cast
 from odibi.engine.spark.delta.commit import Commit, Table, find_commit, find_table, making
+from odibi.engine.spark.delta.properties import defaults
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.keep import keep
 from odibi.engine.spark.run_checks import Checking
@@ -89,6 +91,8 @@ def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) ->
     write: _Write | None = None
     for _ in range(ATTEMPTS):
         plan = plan_write(frame, target, table)
+        if table is None:
+            features.check_allowed(target, defaults(session))
         if write is None or write.plan.cast.items != plan.cast.items:
             write = _Write(session, frame, target, checks, plan)
         write.plan = plan
@@ -149,9 +153,11 @@ class _Write:
         while True:
             txn = new_txn()
             try:
+                data = self.checking.guarded(self.plan.blanks)
                 with making(self.location, txn) if self.plan.table is None else nullcontext():
-                    self._send(self.checking.guarded(self.plan.blanks), txn)
-            except errors.spark_errors() as error:
+                    self._send(data, txn)
+            except errors.spark_errors() as raised:
+                error = errors.underlying(raised, data)
                 found = self._outcome(error, txn)
                 if found is None:
                     self._explain(error)
@@ -178,6 +184,7 @@ class _Write:
             writer = writer.partitionBy(*plan.partition_by)
         if plan.table is None:
             writer = writer.mode("error")  # so that a table which is made meanwhile is seen
+            writer = writer.options(**features.properties_of(target))
         elif plan.appends:
             writer = writer.mode("append").option("mergeSchema", str(bool(plan.cast.changes)).lower())
         else:  # where the session overwrites partitions only, this write says otherwise
@@ -238,6 +245,7 @@ class _Write:
             schema_changes=plan.changes,
             warnings=(
                 *plan.cast.warnings,
+                *(features.left_alone(self.target, plan.table.configuration) if plan.table else ()),
                 *map(rules.blank_warning, blanks),
                 *rules.partition_warnings(plan.partition_by, partitions or {}),
             ),
