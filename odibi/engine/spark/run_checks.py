@@ -151,9 +151,10 @@ class Checking:
     def before(self) -> None:
         """What a write can not see row by row: keys, and that there are rows at all. At most one job; raises
         `CheckFailed`."""
-        self.compute([*self.keys, *([] if self.keys else self.empty)])
+        self.compute([*self.keys, *([] if self.keys else self.empty)], first=False)
         if self.fails and any(not each.passed for each in self.results(assume=0)):
             self.raise_failed()
+        self.compute(self._unshown())
 
     # -- in the write --------------------------------------------------------------------------------------------------
 
@@ -264,7 +265,8 @@ class Checking:
 
     def raise_failed(self) -> None:
         """Count the offenders of all checks, in one job, and raise `CheckFailed` with all results."""
-        self.compute([each for each in (*self.row, *self.keys, *self.empty) if each.place not in self.found])
+        uncounted = [each for each in (*self.row, *self.keys, *self.empty) if each.place not in self.found]
+        self.compute([*uncounted, *self._unshown()])
         raise_for_checks(self.results(), self.checks.on_fail)
         if self.seen is not None:
             self.failures[self.seen] = (
@@ -273,13 +275,19 @@ class Checking:
             )
             raise_for_checks(self.results(), self.checks.on_fail)
 
-    def compute(self, wanted: Sequence[_Compiled]) -> None:
-        """Count offenders and find the first, all checks in one job. Where that fails, one job each: the error is told
-        of the check that it belongs to."""
+    def _unshown(self) -> list[_Compiled]:
+        """Keys that occur more than once, of which no example was looked for."""
+        found = ((each, self.found.get(each.place)) for each in self.keys)
+        shown = self.checks.examples
+        return [each for each, counted in found if shown and counted and counted.failing and not counted.examples]
+
+    def compute(self, wanted: Sequence[_Compiled], first: bool = True) -> None:
+        """Count offenders and find the `first`, all checks in one job. Where that fails, one job each: the error is
+        told of the check that it belongs to."""
         if not wanted:
             return
         try:
-            self._compute(wanted)
+            self._compute(wanted, self.checks.examples if first else 0)
         except errors.spark_errors() as error:
             if errors.is_interrupt(error) or not any(isinstance(each.check, RowCheck) for each in wanted):
                 raise
@@ -290,17 +298,20 @@ class Checking:
     def _compute_each(self, wanted: Sequence[_Compiled]) -> None:
         for each in wanted:
             try:
-                self._compute([each])
+                self._compute([each], self.checks.examples)
             except errors.spark_errors() as error:
                 if errors.is_interrupt(error):
                     raise
                 self._can_not(each, error)
 
-    def _compute(self, wanted: Sequence[_Compiled]) -> None:
+    def _compute(self, wanted: Sequence[_Compiled], examples: int) -> None:
         row = [each for each in wanted if isinstance(each.check, RowCheck)]
         keys = [each for each in wanted if isinstance(each.check, UniqueCheck)]
         if row or keys:
-            parts = [*self._offenders(row), *(part for each in keys for part in self._duplicates(each))]
+            parts = [
+                *self._offenders(row, examples),
+                *(part for each in keys for part in self._duplicates(each, examples)),
+            ]
             self._take(reduce(_together, parts).collect(), (*row, *keys))
         elif not self.frame.data.selectExpr("1 AS one").take(1):
             self.rows = 0
@@ -322,23 +333,23 @@ class Checking:
                 if told.get(f"n{place}") is not None:
                     self.found[place].failing = int(told[f"n{place}"])
 
-    def _offenders(self, row: Sequence[_Compiled]) -> list[Any]:
+    def _offenders(self, row: Sequence[_Compiled], examples: int) -> list[Any]:
         """All rows and the offenders of each check, counted; and the first offenders of each, in the order of what is
         shown."""
         if not row:
             return []
         counts = [f"count_if(({each.violation}\n)) AS n{each.place}" for each in row]
         found = [self.frame.data.selectExpr("CAST(NULL AS INT) AS place", "0 AS nth", "count(1) AS rows", *counts)]
-        if not self.checks.examples:
+        if not examples:
             return found
         places = ", ".join(f"CASE WHEN ({each.violation}\n) THEN {each.place} END" for each in row)
         marks = [f"{self._mark(each)} AS e{each.place}" for each in row]
         broken = self.frame.data.selectExpr(*marks, f"explode(array_compact(array({places}))) AS place")
         order = ", ".join(f"CASE WHEN place = {each.place} THEN e{each.place} END" for each in row)
         ranked = broken.selectExpr("*", f"row_number() OVER (PARTITION BY place ORDER BY {order}) AS nth")
-        return [*found, ranked.where(f"nth <= {self.checks.examples}")]
+        return [*found, ranked.where(f"nth <= {examples}")]
 
-    def _duplicates(self, compiled: _Compiled) -> list[Any]:
+    def _duplicates(self, compiled: _Compiled, examples: int) -> list[Any]:
         """Rows that share their key with another, counted, and the first such keys."""
         keys = [SPARK.quote(column) for column in compiled.check.columns]
         names = [f"k{index}" for index in range(len(keys))]
@@ -347,11 +358,11 @@ class Checking:
         failing = f"coalesce(sum(CASE WHEN count > 1 THEN count END), 0) AS n{compiled.place}"
         rows = "coalesce(sum(count), 0) AS rows"
         found = [groups.selectExpr("CAST(NULL AS INT) AS place", "0 AS nth", rows, failing)]
-        if not self.checks.examples:
+        if not examples:
             return found
         mark = _mark(self._shown(compiled), names, "count")
         first = groups.where("count > 1").selectExpr(f"{compiled.place} AS place", f"{mark} AS e{compiled.place}")
-        return [*found, first.orderBy(f"e{compiled.place}").limit(self.checks.examples)]
+        return [*found, first.orderBy(f"e{compiled.place}").limit(examples)]
 
     # -- offenders, shown ----------------------------------------------------------------------------------------------
 

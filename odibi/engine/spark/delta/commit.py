@@ -20,7 +20,7 @@ from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import delta_name, reachable, spark_path
 from odibi.engine.spark.types import columns_of
 from odibi.errors import OdibiError
-from odibi.files import Files, explained, files_for
+from odibi.files import Files, explained, files_for, is_hidden
 from odibi.location import Location
 from odibi.types import Column
 
@@ -31,8 +31,8 @@ HISTORY = 100
 """How many commits of a history are looked through for a transaction."""
 MARK = "_odibi_makes_"
 """What a file in the folder is called while a table is made there; the rest of its name is the transaction's."""
-_PART = re.compile(r"part-\d{5}-[0-9a-f-]{36}[\w.-]*\.parquet")
-"""Spark's names for the files of a table."""
+_PART = re.compile(r"\.?part-\d{5}-[0-9a-f-]{36}[\w.-]*\.parquet(?:\.crc)?")
+"""Spark's names for the files of a table, and Hadoop's for their sums."""
 _LOGGED = re.compile(r"(\d{20})\.(?:json|checkpoint\..*parquet)")
 _NO_TABLE = re.compile(r"DELTA_MISSING_DELTA_TABLE|DELTA_TABLE_NOT_FOUND|PATH_NOT_FOUND|TABLE_OR_VIEW_NOT_FOUND")
 
@@ -139,13 +139,14 @@ def _clear(location: Location, files: Files, was_there: bool) -> None:
     """Delete what a write left that made no table."""
     if _is_made(location, files):
         return
-    left = list(files.walk(location.uri))
-    if any(_PART.fullmatch(files.split(path)[1]) is None for path in left):
+    if any(_PART.fullmatch(files.split(path)[1]) is None for path in files.walk(location.uri)):
         return
     if not was_there:
         files.delete(location.uri)
-    for path in left if was_there else ():
-        files.delete(path)
+        return
+    for entry in files.entries(location.uri):
+        if (entry.is_folder and not is_hidden(entry.name)) or _PART.fullmatch(entry.name) or entry.name == LOG:
+            files.delete(entry.path)
 
 
 def _described(session: Session, location: Location) -> Table | None:
@@ -265,10 +266,16 @@ def _from_history(session: Session, location: Location, txn: str) -> Commit | No
         if _NO_TABLE.search(str(error)):
             return None
         raise
-    for commit in commits:
-        if txn in (commit.userMetadata or ""):
-            told = {key: int(value) for key, value in commit.operationMetrics.items() if re.fullmatch(r"\d+", value)}
-            return Commit(
-                commit.version, told.get("numFiles"), told.get("numOutputBytes"), told.get("numOutputRows"), None
-            )
-    return None
+    return next((_told(commit) for commit in commits if txn in (commit.userMetadata or "")), None)
+
+
+def first_commit(session: Session, location: Location) -> Commit:
+    """The commit that made a table of a catalog. Delta does not write down there whose it is; that the table was not
+    there before, Spark has seen to."""
+    commits = session.spark.sql(f"DESCRIBE HISTORY {delta_name(location)}").where("version = 0").collect()
+    return _told(commits[0])
+
+
+def _told(commit: Any) -> Commit:
+    told = {key: int(value) for key, value in commit.operationMetrics.items() if re.fullmatch(r"\d+", value)}
+    return Commit(commit.version, told.get("numFiles"), told.get("numOutputBytes"), told.get("numOutputRows"), None)
