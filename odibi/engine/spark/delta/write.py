@@ -19,7 +19,7 @@ from odibi.engine.casting import CastPlan, legal_names
 from odibi.engine.delta_rules import ATTEMPTS, Conflict
 from odibi.engine.spark import errors
 from odibi.engine.spark.cast import apply, plan_cast
-from odibi.engine.spark.delta.commit import Commit, Table, find_commit, find_table, making
+from odibi.engine.spark.delta.commit import Commit, Table, find_commit, find_table, first_commit, making
 from odibi.engine.spark.delta.properties import defaults
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.keep import keep
@@ -164,6 +164,8 @@ class _Write:
                     continue
             else:
                 found = find_commit(self.session, self.location, txn, self.plan.table)
+                if found is None and self.plan.table is None and self.location.table:
+                    found = first_commit(self.session, self.location)
             if found is None:
                 raise rules.commit_not_found(self.location)
             return self._report(found)
