@@ -163,7 +163,7 @@ class Sandbox:
             for container in self.containers(account):
                 place = folder / account / container
                 place.mkdir(parents=True, exist_ok=True)
-                for path in self.list(account, container):
+                for path in self._storage.files(account, container):
                     target = place.joinpath(*(part for part in path.split("/") if part not in ("", ".")))
                     if ".." not in path.split("/"):
                         target.parent.mkdir(parents=True, exist_ok=True)

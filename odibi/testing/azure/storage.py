@@ -40,7 +40,7 @@ class Storage:
 
     def containers(self, account: str) -> list[str]:
         """The names of the containers."""
-        return list(self._listed(account, "/", {"comp": "list"}, "Container"))
+        return [_name(item) for item in self._listed(account, "/", {"comp": "list"}, "Container")]
 
     def put(self, account: str, container: str, path: str, content: bytes | IO[bytes], size: int | None = None) -> None:
         """Write a blob."""
@@ -58,15 +58,22 @@ class Storage:
 
     def blobs(self, account: str, container: str, prefix: str = "") -> list[str]:
         """The paths of all blobs."""
-        query = {"restype": "container", "comp": "list", "prefix": prefix}
-        return list(self._listed(account, f"/{container}", query, "Blob"))
+        return [_name(item) for item in self._blobs(account, container, prefix)]
 
-    def _listed(self, account: str, path: str, query: Mapping[str, str], tag: str) -> Iterator[str]:
+    def files(self, account: str, container: str) -> list[str]:
+        """The paths of the blobs that are files: Spark leaves an empty blob for each folder."""
+        found = self._blobs(account, container, "")
+        return [_name(item) for item in found if not item.findtext("Metadata/hdi_isfolder")]
+
+    def _blobs(self, account: str, container: str, prefix: str) -> Iterator[ET.Element]:
+        query = {"restype": "container", "comp": "list", "include": "metadata", "prefix": prefix}
+        return self._listed(account, f"/{container}", query, "Blob")
+
+    def _listed(self, account: str, path: str, query: Mapping[str, str], tag: str) -> Iterator[ET.Element]:
         marker = ""
         while True:
             page = ET.fromstring(self._ask("GET", account, path, {**query, "marker": marker}, fine=(200,)))
-            for item in page.iter(tag):
-                yield item.findtext("Name") or ""
+            yield from page.iter(tag)
             marker = page.findtext("NextMarker") or ""
             if not marker:
                 return
@@ -100,6 +107,10 @@ class Storage:
         if response.status not in fine:
             raise _failure(f"{account}{path}", response.status, response.getheader("x-ms-error-code") or "", content)
         return content
+
+
+def _name(item: ET.Element) -> str:
+    return item.findtext("Name") or ""
 
 
 def _failure(what: str, status: int, code: str, content: bytes) -> Exception:
