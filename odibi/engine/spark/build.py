@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from odibi.engine.spark import jars
 from odibi.errors import AccessError, OdibiError
@@ -27,6 +29,10 @@ DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 LOGGING = Path(__file__).with_name("log4j2.properties")
 GIGABYTE = 1 << 30
+CONNECT_PORT = 15002
+REACH_SECONDS = 15.0
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY")
+"""Where one of these is set, servers may be reached through a proxy alone."""
 DEEP_STACK = "-Xss4m"
 """Spark walks its plans recursively: with Java's own 1 MB, 150 nodes that stay plans are too many."""
 _NOT_SETTINGS = {
@@ -46,7 +52,9 @@ def session() -> Any:
     """A new session; its JVM starts. Raises `SparkMissingError` without Java, `AccessError` when it does not start."""
     remote = os.environ.get("SPARK_REMOTE", "")
     server_elsewhere = remote.startswith("sc://")
-    if not server_elsewhere:
+    if server_elsewhere:
+        _reach(remote)
+    else:
         jars.find_java()
     theirs = given_settings()
     settings = {} if server_elsewhere else added_settings(theirs, jars.found())
@@ -62,6 +70,21 @@ def session() -> Any:
             raise _explained(error, remote) from error
     atexit.register(_stop, built)
     return built
+
+
+def _reach(remote: str) -> None:
+    """Raises `AccessError` for a Spark Connect server that is not there: its client would try for ten minutes."""
+    address = urlsplit(remote)
+    if not address.hostname or any(os.environ.get(name) for name in _PROXIES):
+        return
+    place = (address.hostname, address.port or CONNECT_PORT)
+    try:
+        socket.create_connection(place, timeout=REACH_SECONDS).close()
+    except OSError as error:
+        raise AccessError(
+            f"the Spark Connect server of SPARK_REMOTE ({place[0]}:{place[1]}) can not be reached:"
+            f" {error.strerror or error}; see that it runs, or unset SPARK_REMOTE for a Spark on this machine"
+        ) from None
 
 
 def _failures() -> tuple[type[BaseException], ...]:

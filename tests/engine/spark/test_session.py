@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -259,6 +260,32 @@ def test_a_jvm_that_does_not_start_is_explained(monkeypatch: pytest.MonkeyPatch)
         "Spark's JVM did not start; /jdk/bin/java is Java 11.0.2, and Spark 4.2.0 needs 17 or newer; name one by"
         " JAVA_HOME"
     )
+
+
+def test_a_connect_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:  # bound and not listening: nobody else answers there
+        taken.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        for name in build._PROXIES:
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("SPARK_REMOTE", f"sc://{place}/;token=s3cr3t")
+        with pytest.raises(AccessError) as caught:
+            build.session()
+    said = str(caught.value)
+    assert said.startswith(
+        f"the Spark Connect server of SPARK_REMOTE ({place}) can not be reached: Connection refused;"
+    )
+    assert "s3cr3t" not in said
+
+
+def test_on_databricks_the_session_of_the_runtime_is_used(monkeypatch: pytest.MonkeyPatch, spark: Any) -> None:
+    monkeypatch.setattr(session, "active", lambda: None)
+    monkeypatch.setattr(session, "at_hand", {"spark": spark}.get)
+    monkeypatch.setattr(build, "session", lambda: pytest.fail("a session was built"))
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    made = Session()
+    assert (made.spark, made.owned) == (spark, False)
+    made.close()
 
 
 # -- processes of their own --------------------------------------------------------------------------------------------
