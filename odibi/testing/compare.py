@@ -80,7 +80,7 @@ def content_of(data: Any) -> Content:
         return _of_pandas(data)
     if (package, kind) == ("pyarrow", "Table"):
         return _of_arrow(data)
-    if package == "pyspark":
+    if package == "pyspark" and hasattr(data, "toArrow"):
         return _of_arrow(data.toArrow())
     return _of_narwhals(data)
 
@@ -145,7 +145,7 @@ def _of_narwhals(data: Any) -> Content:
     native = nw.to_native(given)
     if native is not data and type(native).__module__.partition(".")[0] in ("pandas", "pyarrow", "pyspark"):
         return content_of(native)
-    eager = given.collect() if isinstance(given, nw.LazyFrame) else given
+    eager = given.collect("pyarrow") if isinstance(given, nw.LazyFrame) else given
     return _of_arrow(eager.to_arrow())
 
 

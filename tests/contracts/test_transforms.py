@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
 from odibi.testing.contracts import TransformContract
 
 SALES = (
@@ -17,6 +19,12 @@ TYPES = {"id": "bigint", "month": "string", "amount": "bigint"}
 class OnSales(TransformContract):
     rows = SALES
     schema: ClassVar = TYPES
+
+    @pytest.fixture(params=["pandas", "spark"])
+    def engine_name(self, request: pytest.FixtureRequest) -> str:
+        if request.param == "spark":
+            request.getfixturevalue("spark")
+        return str(request.param)
 
 
 class TestSql(OnSales):
@@ -56,11 +64,26 @@ class TestFillNulls(OnSales):
     expected_schema: ClassVar = TYPES
 
 
-class TestFunction(OnSales):
+class TestUnpivot(OnSales):
+    step: ClassVar = {"operation": "unpivot", "params": {"id_columns": ["month"], "name_column": "what"}}
+    expected = tuple(
+        {"month": row["month"], "what": name, "value": row[name]} for row in SALES for name in ("id", "amount")
+    )
+    expected_schema: ClassVar = {"month": "string", "what": "string", "value": "bigint"}
+
+
+class TestSample(OnSales):
+    step: ClassVar = {"operation": "sample", "params": {"fraction": 1, "seed": 5}}
+    expected = SALES
+    expected_schema: ClassVar = TYPES
+
+
+class TestNarwhalsFunction(OnSales):
     step: ClassVar = {"function": "halve", "params": {"column": "amount"}}
     files: ClassVar = {
-        "functions.py": "from odibi import transform\n\n\n@transform\ndef halve(context, current, column: str):\n"
-        "    current[column] = current[column] - 1\n    return current\n"
+        "functions.py": "import narwhals as nw\n\nfrom odibi import transform\n\n\n@transform\n"
+        "def halve(context, current: nw.LazyFrame, column: str) -> nw.LazyFrame:\n"
+        "    return current.with_columns(nw.col(column) - 1)\n"
     }
     transforms = ("functions.py",)
     expected = (
@@ -71,9 +94,34 @@ class TestFunction(OnSales):
     expected_schema: ClassVar = TYPES
 
 
-class TestNarwhalsFunction(TestFunction):
+class TestEagerNarwhalsFunction(TestNarwhalsFunction):
     files: ClassVar = {
-        "functions.py": "import narwhals as nw\n\nfrom odibi import transform\n\n\n@transform\n"
-        "def halve(context, current: nw.LazyFrame, column: str) -> nw.LazyFrame:\n"
-        "    return current.with_columns(nw.col(column) - 1)\n"
+        name: text.replace("LazyFrame", "DataFrame") for name, text in TestNarwhalsFunction.files.items()
     }
+
+
+class TestPandasFunction(TestNarwhalsFunction):
+    """What a function does to its frame in place reaches nobody else."""
+
+    files: ClassVar = {
+        "functions.py": "from odibi import transform\n\n\n@transform\ndef halve(context, current, column: str):\n"
+        "    current[column] = current[column] - 1\n    return current\n"
+    }
+
+    @pytest.fixture(params=["pandas"])
+    def engine_name(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+
+class TestSparkFunction(TestNarwhalsFunction):
+    files: ClassVar = {
+        "functions.py": "from pyspark.sql import functions as F\n\nfrom odibi import transform\n\n\n"
+        "def less(value):\n    return None if value is None else value - 1\n\n\n@transform\n"
+        "def halve(context, current, column: str):\n"
+        "    return current.withColumn(column, F.udf(less, 'long')(column))\n"
+    }
+
+    @pytest.fixture(params=["spark"])
+    def engine_name(self, request: pytest.FixtureRequest) -> str:
+        request.getfixturevalue("spark")
+        return str(request.param)

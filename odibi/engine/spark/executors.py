@@ -11,18 +11,41 @@ from __future__ import annotations
 import importlib
 import sys
 import sysconfig
+import weakref
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from odibi.engine.spark import errors
+from odibi.engine.spark.session import Session
 
-def reach(function: Callable[..., Any]) -> None:
+_COLUMNS_FOR_UDFS = "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled"
+_ARROW_FOR_UDFS = "spark.sql.execution.pythonUDF.arrow.enabled"
+_ready: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def reach(session: Session, function: Callable[..., Any]) -> None:
     """Let the module of a function, and the ones it uses, be pickled by value from now on."""
+    if session not in _ready:
+        _spare_columns(session)
+        _ready.add(session)
     pickle: Any = importlib.import_module("pyspark.cloudpickle")
     for each in modules_of(function):
         pickle.register_pickle_by_value(each)
+
+
+def _spare_columns(session: Session) -> None:
+    """Let plain Python UDFs be given rows. Spark 4.2.0 is the first that gives them Arrow batches by itself, and where
+    these come out of Parquet, Delta or a persisted frame as they are, it sends what its workers can not read, and both
+    wait for ever. What is declared as a pandas UDF is not concerned, nor is a Spark without that setting."""
+    try:
+        session.spark.conf.get(_COLUMNS_FOR_UDFS)
+    except errors.spark_errors():
+        return
+    for name in (_COLUMNS_FOR_UDFS, _ARROW_FOR_UDFS):
+        session.set(name, "false")
 
 
 def modules_of(function: Callable[..., Any]) -> list[ModuleType]:

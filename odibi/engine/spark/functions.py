@@ -38,7 +38,7 @@ def call(
 ) -> SparkFrame:
     """Call a transform function and take what it returns. Raises `DataError` where that is no frame, `OdibiError` with
     the line in the user's file where the function fails."""
-    executors.reach(function)
+    executors.reach(session, function)
     given = None if current is None else _given(session, function, current)
     returned = run_function(function, context, given, params, _in_words)
     frames = _frames(context, current)
