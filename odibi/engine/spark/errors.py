@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from odibi.engine import words
@@ -46,7 +47,8 @@ _NAME = re.compile(r"`((?:[^`]|``)*)`")
 class Raised:
     """An error of Spark, read. `start` is where the SQL as run is at fault (None where nobody knows), `fragment` what
     stands there; `line` and `column` say the same where only those are told, both from 1. `kind` is the JVM's class
-    or pyspark's."""
+    or pyspark's, `classes` are those of its causes, and `cause` says what the deepest of them does. `whole` is all of
+    the text."""
 
     kind: str
     condition: str
@@ -57,6 +59,8 @@ class Raised:
     line: int = 0
     column: int = 0
     call_site: str = ""
+    cause: str = ""
+    classes: str = ""
     whole: str = field(default="", repr=False)
 
     @property
@@ -94,7 +98,7 @@ def explain(
     told = tell_sql(raised, inputs or {})
     if told is not None:
         return SqlError(joined(*told), _offset(raised, told[0], written, place) if written is not None else None)
-    for teller in (_of_stored_files, _of_function, _of_formats, _of_storage, _of_machine, _of_files):
+    for teller in (_of_gone_files, _of_stored_files, _of_function, _of_formats, _of_storage, _of_machine, _of_files):
         found = teller(raised)
         if found is not None:
             return found
@@ -243,15 +247,22 @@ def _from_jvm(kind: str, text: str) -> Raised:
     causes = list(_jvm_causes(text))
     with_condition = [cause for cause in causes if _CONDITION.search(cause[1])]
     named = next((cause for cause in with_condition if not _WRAPPERS.search(cause[1])), None)
+    named = named or next((cause for cause in with_condition if "[FAILED_READ_FILE" in cause[1]), None)
     named = named or (with_condition[0] if with_condition and causes[-1] in with_condition else None)
     kind, said = named or (causes[-1] if causes else (kind, text))
     found = _CONDITION.search(said)
     line, column = _line_of(said)
-    everything = _short(said)
-    if named is not None and causes[-1][1] and causes[-1] != named:
-        everything += f" ({causes[-1][0].rpartition('.')[2]}: {_first_line(causes[-1][1])})"
     condition = found[1] if found else ""
-    return Raised(kind.rpartition(".")[2], condition, everything, {}, None, _fragment(said), line, column)
+    return Raised(
+        kind.rpartition(".")[2],
+        condition,
+        _short(said),
+        fragment=_fragment(said),
+        line=line,
+        column=column,
+        cause=_first_line(causes[-1][1]) if named is not None and causes[-1] != named else "",
+        classes=" ".join(name.rpartition(".")[2] for name, _ in causes),
+    )
 
 
 def _fragment(text: str) -> str:
@@ -505,7 +516,8 @@ def tell_data(raised: Raised) -> Told:
     teller = _DATA.get(raised.main)
     if teller is not None:
         return teller(raised)
-    return clean(raised) or raised.kind, ""
+    said = clean(raised) or raised.kind
+    return f"{said} ({raised.cause})" if raised.cause else said, ""
 
 
 def _no_value(raised: Raised) -> Told:
@@ -619,6 +631,23 @@ def _of_function(raised: Raised) -> OdibiError | None:
     return OdibiError(f"function {own[-1]['name']!r} failed: {what}{hint}\n  at {own[-1]['file']}:{own[-1]['line']}")
 
 
+_GONE = re.compile(r"(?:reading file|Path does not exist:?|File)\s+(?P<path>\S+?)\.? File does not exist")
+
+
+def _of_gone_files(raised: Raised) -> OdibiError | None:
+    """A data file that was there when the query was planned."""
+    found = _GONE.search(raised.text)
+    if found is None:
+        return None
+    path = re.sub(r"^file:/*(?=/|[A-Za-z]:)", "", found["path"])
+    table = next((str(each) for each in Path(path).parents if (each / "_delta_log").is_dir()), None)
+    if table is not None:
+        return DataNotFoundError(
+            f"{table}: the log lists the data file {Path(path).name}, which is gone; restore the file from a copy"
+        )
+    return DataNotFoundError(f"{path!r} is gone: it was deleted or replaced while it was read; run it again")
+
+
 def _of_stored_files(raised: Raised) -> OdibiError | None:
     """What a file could not be read for, with its line where that can be told."""
     from odibi.engine.spark.delta.problems import of_log
@@ -642,7 +671,7 @@ _MORE_MEMORY = (
 
 def _of_machine(raised: Raised) -> OdibiError | None:
     """Memory, disks, executors and servers."""
-    text = f"{raised.kind}: {raised.text}"
+    text = f"{raised.kind} {raised.classes}: {raised.text} {raised.cause}"
     if re.search(r"OutOfMemoryError|UNABLE_TO_ACQUIRE_MEMORY|Container killed|exit (?:code|status) 137|\bOOM\b", text):
         return AccessError(f"out of memory: {_told(raised)}; {_MORE_MEMORY}")
     if re.search(r"No space left|disk (?:is )?full|DISK_FULL", text, re.IGNORECASE):
@@ -670,7 +699,7 @@ _READ_FILE = re.compile(
 
 def _of_files(raised: Raised) -> OdibiError | None:
     """Files that are gone, damaged or closed to us."""
-    text = f"{raised.kind}: {raised.text}"
+    text = f"{raised.kind} {raised.classes}: {raised.text} {raised.cause}"
     found = _READ_FILE.search(raised.text)
     path = raised.parameters.get("path") or (found["path"] if found else "")
     path = re.sub(r"^file:/*", "/", path)
@@ -682,13 +711,10 @@ def _of_files(raised: Raised) -> OdibiError | None:
         hint = "it was cut off or is of another format; write it again"
         return DataError(f"{path!r} is not a whole Parquet file; {hint}")
     if raised.main == "FAILED_READ_FILE":
-        return DataError(f"{path!r} is damaged ({_cause(raised)}); restore it from a copy, or write it again")
+        return DataError(
+            f"{path!r} is damaged ({raised.cause or clean(raised)}); restore it from a copy, or write it again"
+        )
     return None
-
-
-def _cause(raised: Raised) -> str:
-    found = re.search(r"\((\w+(?:Exception|Error): .*)\)$", raised.text, re.DOTALL)
-    return _first_line(found[1]) if found else clean(raised)
 
 
 def _told(raised: Raised) -> str:
