@@ -22,8 +22,9 @@ else
   INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --use-pep517
 endif
 
-# What shows that a frame, a write, a read works on another kind of session, or on another Spark.
-SPARK_CORE := tests/contracts tests/engine/spark
+# What shows that reads, writes, checks, functions and kept frames work on another kind of session.
+SPARK_CORE := $(addprefix tests/contracts/test_,engines.py functions.py) \
+  $(addprefix tests/engine/spark/test_,executors.py keep.py platform.py save.py session.py) -k "not ADLS"
 
 .PHONY: help install demo sandbox jars test test-connect test-cluster test-oldest test-matrix lint format bench clean
 
@@ -35,7 +36,7 @@ help:
 	@echo "make test-connect  run the Spark tests on a Spark Connect session (ARGS=tests: all of them, not the core alone)"
 	@echo "make test-cluster  run them on a cluster of processes"
 	@echo "make test-oldest  run all tests but Spark's with the oldest libraries that pyproject.toml allows"
-	@echo "make test-matrix  run the core of the Spark tests on Spark 3.5 and on 4.0"
+	@echo "make test-matrix  run the Spark tests of contracts and engine on Spark 3.5 and on 4.0"
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make format   let ruff mend and format the code"
 	@echo "make bench    measure odibi against the hand-written script"
@@ -95,7 +96,7 @@ $(addprefix test-,$(SPARKS)): test-%: install
 	@$(PYTHON) -m venv --clear .venv-$*
 	$(PY) -m uv pip install --quiet --python .venv-$* --editable ".[$(OLDEST_EXTRAS)]" $($*)
 	$(subst .venv,.venv-$*,$(PY)) -m odibi spark jars
-	$(subst .venv,.venv-$*,$(PY)) -m pytest -q -m spark $(or $(ARGS),$(SPARK_CORE))
+	$(subst .venv,.venv-$*,$(PY)) -m pytest -q -m spark $(or $(ARGS),tests/contracts tests/engine/spark)
 
 lint: install
 	$(PY) -m ruff check .

@@ -29,9 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's shell reaches a test, but for the place where Azurite is installed."""
+    """No setting of the developer's shell reaches a test, but for the places where Azurite and Spark's jars are."""
     for name in [*os.environ]:
-        if name.startswith("ODIBI_") and name != "ODIBI_CACHE_DIR":
+        if name.startswith("ODIBI_") and name not in ("ODIBI_CACHE_DIR", "ODIBI_SPARK_JARS"):
             monkeypatch.delenv(name)
 
 

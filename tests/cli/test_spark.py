@@ -23,6 +23,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Distribution:
     for name in ("spark-core_2.13-4.2.0.jar", "hadoop-client-api-3.5.0.jar"):
         (home / "jars" / name).touch()
     monkeypatch.setenv("SPARK_HOME", str(home))
+    monkeypatch.delenv("ODIBI_SPARK_JARS", raising=False)
     monkeypatch.setenv("ODIBI_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("SPARK_REMOTE", raising=False)
     monkeypatch.setattr(jars, "java", lambda: Java("/jdk/bin/java", "17.0.15", 17))

@@ -35,6 +35,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
         for name in (f"spark-core_{scala}-{spark}.jar", f"hadoop-client-api-{hadoop}.jar", *others):
             (home / "jars" / name).touch()
         monkeypatch.setenv("SPARK_HOME", str(home))
+        monkeypatch.delenv("ODIBI_SPARK_JARS", raising=False)
         monkeypatch.setenv("ODIBI_CACHE_DIR", str(tmp_path / "cache"))
         return home
 

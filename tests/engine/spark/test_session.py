@@ -406,7 +406,8 @@ try:
 except spark_errors() as error:
     print(explain_refusal(error))
 """
-    process = child(code, ODIBI_CACHE_DIR=str(tmp_path / "empty"))
+    (tmp_path / "empty").mkdir()
+    process = child(code, ODIBI_SPARK_JARS=str(tmp_path / "empty"))
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert out.splitlines()[0] == "3"
