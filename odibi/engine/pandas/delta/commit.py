@@ -294,7 +294,8 @@ def _write_rows(session: Session, frame: DuckFrame, target: Target, plan: Plan, 
     with session.cursor(frame) as cursor:
         reader = RecordBatchReader.from_arrow(cursor.sql(frame.sql))
         mode: Any = "append" if append else "overwrite" if plan.table else "error"
-        schema_mode: Any = merge if append else "overwrite" if plan.table else None
+        mapped = plan.table is not None and "columnMapping" in plan.table.writer_features
+        schema_mode: Any = merge if append else "overwrite" if plan.table and not mapped else None
         write_deltalake(
             renewed(plan.table).delta if plan.table else table_uri(location),
             reader,

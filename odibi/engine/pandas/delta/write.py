@@ -25,8 +25,9 @@ from odibi.engine.pandas.delta.table import (
     find_table,
     has_log,
     newest,
+    unsupported_features,
 )
-from odibi.engine.pandas.session import DuckFrame, Session
+from odibi.engine.pandas.session import DuckFrame, Session, quote
 from odibi.files import files_for, new_txn, staging
 from odibi.files.base import STAGE_PREFIX
 from odibi.location import Location
@@ -258,10 +259,36 @@ def _careful(session: Session, frame: DuckFrame, target: Target, plan: Plan, che
     location = target.location()
     if plan.table is not None:
         check_writable(plan.table)
+        _check_mapped(plan.table, plan)
     columns = plan.cast.columns
     cast = replace(session.frame(plan.cast.apply(frame.sql)), holds=frame.holds, known_columns=columns)
-    kept = session.keep(cast)
+    kept, blanks = _without_blanks(session, session.keep(cast), plan)
     results = check(kept, {})
     version = commit.commit_rows(session, kept, target, plan, new_txn())
     files = commit.added_files(location, version)
-    return replace(_report(kept, plan, files, version, results), rows=kept.rows)
+    report = _report(kept, plan, files, version, results)
+    return replace(report, rows=kept.rows, warnings=(*report.warnings, *map(rules.blank_warning, blanks)))
+
+
+def _without_blanks(session: Session, kept: DuckFrame, plan: Plan) -> tuple[DuckFrame, list[str]]:
+    """The frame with NULL for empty texts in partition columns, and those that have some. delta-rs would write them as
+    they are, and readers differ in what they make of that."""
+    by = {name.lower() for name in plan.partition_by}
+    texts = [each.name for each in plan.cast.columns if each.name.lower() in by and str(each.type) == "string"]
+    if not texts:
+        return kept, []
+    asked = ", ".join(f"coalesce(bool_or({quote(name)} = ''), false)" for name in texts)
+    ((*found,),) = session.execute(f"SELECT {asked} FROM ({kept.sql})", kept)
+    blanks = [name for name, has in zip(texts, found, strict=True) if has]
+    if not blanks:
+        return kept, []
+    instead = ", ".join(f"nullif({quote(name)}, '') AS {quote(name)}" for name in blanks)
+    frame = session.frame(f"SELECT * REPLACE ({instead}) FROM kept", {"kept": kept}, rows=kept.rows)
+    return replace(frame, known_columns=kept.known_columns), blanks
+
+
+def _check_mapped(table: Table, plan: Plan) -> None:
+    """delta-rs writes to tables whose columns are mapped as they are, and changes none of their columns."""
+    if "columnMapping" in table.writer_features and plan.changes:
+        doing = "add columns to" if plan.mode == "append" else "overwrite with another schema"
+        raise unsupported_features(table.location, ["columnMapping"], doing)
