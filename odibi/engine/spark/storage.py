@@ -22,7 +22,7 @@ from odibi.connections.base import BaseConnection, Location
 from odibi.engine.base import Source, Target
 from odibi.engine.spark.platform import NO_KEYS
 from odibi.engine.spark.session import Session
-from odibi.errors import AccessError, ConfigError, OdibiError, UnsupportedError
+from odibi.errors import AccessError, ConfigError, DataNotFoundError, OdibiError, UnsupportedError
 
 CLOUDS = dict.fromkeys(("abfss", "abfs"), "odibi.azure.spark")
 """Protocols of clouds that Spark is told how to reach, and who knows what it says of them: `options_of`, `opens`,
@@ -301,6 +301,9 @@ def _shown(connection: BaseConnection) -> str:
 
 _connections: WeakValueDictionary[str, BaseConnection] = WeakValueDictionary()
 """Connections that were used, by their root: the texts of Spark name URLs."""
+_NO_RIGHT = re.compile(
+    r"(?:PERMISSION_DENIED|INSUFFICIENT_PERMISSIONS)\S*\]?:?\s*([^\n]+?)(?:\.?\s*SQLSTATE|\.?$)", re.MULTILINE
+)
 _NOT_FOUND = re.compile(r"\[PATH_NOT_FOUND\]|DELTA_TABLE_NOT_FOUND|DELTA_PATH_DOES_NOT_EXIST")
 
 
@@ -316,6 +319,8 @@ def explain(text: str, location: Location | None = None, doing: str = "read") ->
     else. `text` is the whole of it, with the JVM's trace. `location` is where Spark was reading or writing, if that is
     known; where the URLs in the text lead elsewhere, they tell (a write computes what it reads, too). `doing` is what
     was done there, `read` or `write`."""
+    if location is not None and location.table:
+        return _of_catalog(text, location, doing)
     urls = [url for module in dict.fromkeys(CLOUDS.values()) for url in import_module(module).urls_in(text)]
     place = location if location is not None and _concerns(location, urls) else _place_at(urls)
     if place is None:
@@ -350,6 +355,27 @@ def _is_inside(url: str, root: str) -> bool:
     if _authority(url).startswith("*@"):  # only the account is named
         return _authority(url)[1:] == _authority(root)[_authority(root).index("@") :]
     return url == root or url.startswith(f"{root}/")
+
+
+def _of_catalog(text: str, location: Location, doing: str) -> OdibiError | None:
+    """What a catalog says of one of its tables."""
+    parts = [each.replace("``", "`") for each in re.findall(r"`((?:[^`]|``)+)`", location.table)]
+    catalog, schema = parts[0], ".".join(parts[:2])
+    if re.search(r"\[SCHEMA_NOT_FOUND\]|NoSuchNamespace|NoSuchDatabase", text):
+        make = f"CREATE SCHEMA {location.table.rpartition('.')[0]}"
+        return DataNotFoundError(f"{location.display}: there is no schema {schema}; check `schema`, or make it: {make}")
+    if re.search(r"CATALOG_NOT_FOUND|NO_SUCH_CATALOG|[Cc]atalog plugin class not found", text):
+        return DataNotFoundError(
+            f"{location.display}: there is no catalog {catalog!r} that this Spark knows; check `catalog`, and where it"
+            " runs"
+        )
+    if found := _NO_RIGHT.search(text):
+        said = found[1].strip().rstrip(".")
+        return AccessError(
+            f"{location.display}: can not {doing}: {said}; the owner can grant it: USE CATALOG on {catalog}, USE"
+            f" SCHEMA, SELECT and MODIFY on {schema}"
+        )
+    return None
 
 
 def _missing(location: Location) -> OdibiError | None:

@@ -15,7 +15,7 @@ from odibi.connections import AzureADLS, BaseConnection, LocalConnection, Locati
 from odibi.engine.base import Source
 from odibi.engine.spark import storage
 from odibi.engine.spark.storage import LIMITS, Storage, delta_name, explain, options_of, reachable, spark_path
-from odibi.errors import AccessError, ConfigError, DataError, UnsupportedError
+from odibi.errors import AccessError, ConfigError, DataError, DataNotFoundError, UnsupportedError
 
 KEY, OTHER_KEY = "QUJD" * 21 + "QQ==", "QUJE" * 21 + "QQ=="
 SAS = "sv=2024-11-04&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00:00:00Z&spr=https&sig=a%2Bb%2Fc%3D"
@@ -350,3 +350,23 @@ def test_a_malformed_key_is_in_no_text() -> None:
     text = f'Failure to initialize configuration for {HOST} key ="not base64 / äöü!": Invalid configuration value detected for fs.azure.account.key'
     assert "äöü" not in str(explain(text, wrong.location("x")))
     assert "äöü" not in str(DataError(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "told"),
+    [
+        ("[SCHEMA_NOT_FOUND] The schema `main`.`sales` cannot be found. Verify the spelling", DataNotFoundError, "there is no schema main.sales; check `schema`, or make it: CREATE SCHEMA `main`.`sales`"),
+        ("[CATALOG_NOT_FOUND] The catalog `main` not found.", DataNotFoundError, "there is no catalog 'main' that this Spark knows; check `catalog`"),
+        ("[INSUFFICIENT_PERMISSIONS] Insufficient privileges: User does not have USE SCHEMA on Schema 'main.sales'. SQLSTATE: 42501", AccessError, "can not read: Insufficient privileges: User does not have USE SCHEMA on Schema 'main.sales'; the owner can grant it: USE CATALOG on main"),
+        ("PERMISSION_DENIED: User does not have SELECT on Table 'main.sales.t'.", AccessError, "can not read: User does not have SELECT on Table 'main.sales.t'; the owner"),
+    ],
+)  # fmt: skip
+def test_what_a_catalog_says(text: str, kind: type[Exception], told: str) -> None:
+    found = explain(text, UnityCatalogConnection("main", "sales", name="uc").table_location("t"))
+    assert isinstance(found, kind)
+    assert str(found).startswith(f"uc:t: {told}")
+
+
+def test_other_faults_at_a_table_are_left_to_others() -> None:
+    location = UnityCatalogConnection("main", "sales", name="uc").table_location("t")
+    assert explain("[CAST_INVALID_INPUT] The value 'x' cannot be cast", location) is None
