@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -439,7 +440,12 @@ def _read(observation: Any) -> Mapping[str, Any]:
     """What an Observation counted. It is filled after the action, by another thread; where the optimizer has removed
     it, Spark would wait for ever."""
     found: list[Mapping[str, Any]] = []
-    reader = threading.Thread(target=lambda: found.append(observation.get), daemon=True)
+
+    def read() -> None:
+        with suppress(*errors.spark_errors()):  # what a catalog's write left out has nothing
+            found.append(observation.get)
+
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     reader.join(OBSERVATION_SECONDS)
     return found[0] if found else {}

@@ -301,6 +301,9 @@ def _shown(connection: BaseConnection) -> str:
 
 _connections: WeakValueDictionary[str, BaseConnection] = WeakValueDictionary()
 """Connections that were used, by their root: the texts of Spark name URLs."""
+_NO_CATALOG = re.compile(
+    "CATALOG_NOT_FOUND|NO_SUCH_CATALOG|REQUIRES_SINGLE_PART_NAMESPACE|[Cc]atalog plugin class not found"
+)
 _NO_RIGHT = re.compile(
     r"(?:PERMISSION_DENIED|INSUFFICIENT_PERMISSIONS)\S*\]?:?\s*([^\n]+?)(?:\.?\s*SQLSTATE|\.?$)", re.MULTILINE
 )
@@ -364,7 +367,7 @@ def _of_catalog(text: str, location: Location, doing: str) -> OdibiError | None:
     if re.search(r"\[SCHEMA_NOT_FOUND\]|NoSuchNamespace|NoSuchDatabase", text):
         make = f"CREATE SCHEMA {location.table.rpartition('.')[0]}"
         return DataNotFoundError(f"{location.display}: there is no schema {schema}; check `schema`, or make it: {make}")
-    if re.search(r"CATALOG_NOT_FOUND|NO_SUCH_CATALOG|[Cc]atalog plugin class not found", text):
+    if _NO_CATALOG.search(text):
         return DataNotFoundError(
             f"{location.display}: there is no catalog {catalog!r} that this Spark knows; check `catalog`, and where it"
             " runs"
