@@ -309,6 +309,20 @@ def test_thousands_of_partitions_are_warned_of(save: Save) -> None:
     )
 
 
+@pytest.mark.parametrize(("version", "text"), [(1, "garbage"), (1, '{"metaData": 5}\n'), (0, None)])
+def test_a_damaged_log(save: Save, lake: LocalConnection, version: int, text: str | None) -> None:
+    """The table is told, and what is wrong."""
+    save("SELECT 1 AS id")
+    save("SELECT 'x' AS id")
+    log = table(lake) / "_delta_log"
+    for path in log.glob("*.crc"):
+        path.unlink()
+    path = log / f"{version:020}.json"
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(DataError, match=r"lake:t: the table's log \(_delta_log\) can not be read"):
+        save("SELECT 'y' AS id", "append")
+
+
 # -- what is left and what it costs ------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from odibi.engine import delta_log
 from odibi.engine import delta_rules as rules
 from odibi.engine.spark import errors
 from odibi.engine.spark.session import Session
@@ -92,7 +93,10 @@ def find_table(session: Session, location: Location) -> Table | None:
         log = _Log(location)
         versions = log.versions()
         if versions:
-            return log.table(versions) or _described(session, location)
+            try:
+                return log.table(versions) or _described(session, location)
+            except (ValueError, KeyError, TypeError) as error:
+                raise delta_log.damaged(location.display, str(error)) from error
         if files_for(location).kind(location.uri) == "file":
             raise rules.file_in_the_way(location)
     return None
@@ -201,6 +205,8 @@ class _Log:
     def _metadata(self, versions: Sequence[int]) -> dict[str, Any] | None:
         for version in versions[::-1][:LOOKED_THROUGH]:
             text = self.commit(version)
+            if text is not None and not text.startswith("{"):
+                raise ValueError(f"{version:020}.json is damaged")
             found = None if text is None else _action(text, "metaData")
             if found is not None:
                 return found

@@ -20,6 +20,7 @@ from odibi.engine.delta_rules import ATTEMPTS, Conflict
 from odibi.engine.spark import errors
 from odibi.engine.spark.cast import apply, plan_cast
 from odibi.engine.spark.delta.commit import Commit, Table, find_commit, find_table, first_commit, making
+from odibi.engine.spark.delta.problems import explained
 from odibi.engine.spark.delta.properties import defaults
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.keep import keep
@@ -97,7 +98,8 @@ def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) ->
             write = _Write(session, frame, target, checks, plan)
         write.plan = plan
         try:
-            return write.run()
+            with explained(location, "write"):
+                return write.run()
         except Conflict:
             table = find_table(session, location)
             if table is not None and target.mode == "ignore":
@@ -151,9 +153,8 @@ class _Write:
         if not self.asked:
             self._ask()
         while True:
-            txn = new_txn()
+            txn, data = new_txn(), self.checking.guarded(self.plan.blanks)
             try:
-                data = self.checking.guarded(self.plan.blanks)
                 with making(self.location, txn) if self.plan.table is None else nullcontext():
                     self._send(data, txn)
             except errors.spark_errors() as raised:
