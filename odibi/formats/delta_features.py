@@ -23,7 +23,7 @@ SWITCHES = {
 }
 """Table properties that turn a feature on, unless they have this value."""
 _SWITCHES = {name.lower(): told for name, told in SWITCHES.items()}
-_BY_NAME = re.compile(r"delta\.feature\.(\w+)", re.IGNORECASE)
+_BY_NAME = re.compile(r"delta\.feature\.([\w-]+)", re.IGNORECASE)
 
 
 def turned_on(properties: Mapping[str, str]) -> dict[str, str]:

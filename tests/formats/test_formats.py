@@ -147,6 +147,36 @@ def test_delta_options():
     assert normalise_options("delta", "write", {"partitionBy": "year"})[0] == {"partition_by": ("year",)}
 
 
+def test_table_properties():
+    given = {"tblproperties": {"delta.appendOnly": True, "delta.checkpointInterval": 20}}
+    options, mistakes = normalise_options("delta", "write", given)
+    assert not mistakes
+    assert options == {"table_properties": {"delta.appendOnly": "true", "delta.checkpointInterval": "20"}}
+
+
+@pytest.mark.parametrize(
+    ("properties", "allowed", "feature"),
+    [
+        ({"delta.enableDeletionVectors": True}, [], "deletionVectors"),
+        ({"delta.columnMapping.mode": "name"}, ["deletionVectors"], "columnMapping"),
+        ({"delta.feature.variantType-preview": "supported"}, [], "variantType-preview"),
+        ({"delta.checkpointPolicy": "v2"}, [], "v2Checkpoint"),
+    ],
+)
+def test_properties_that_turn_features_on_are_announced(properties, allowed, feature):
+    given = {"table_properties": properties, "allow_features": allowed}
+    _, [(key, what, hint)] = normalise_options("delta", "write", given)
+    assert key == "table_properties"
+    assert f"turns on the Delta feature {feature}" in what
+    assert f"allow_features: [{feature}]" in hint
+    assert not normalise_options("delta", "write", {**given, "allow_features": [*allowed, feature]})[1]
+
+
+def test_properties_that_turn_a_feature_off_are_fine():
+    given = {"table_properties": {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}}
+    assert not normalise_options("delta", "write", given)[1]
+
+
 @pytest.mark.parametrize(
     ("format", "options", "what"),
     [
@@ -156,6 +186,7 @@ def test_delta_options():
         ("delta", {"version": 1, "timestampAsOf": "2024-01-01"}, "'version' and 'timestampAsOf' exclude each other"),
         ("json", {"multiLine": True, "lines": True}, "'multiLine' and 'lines' exclude each other"),
         ("delta", {"version_as_of": -1}, "must be a whole number, 0 or more"),
+        ("delta", {"filters": [["a", "<", None]]}, "needs a value for 'a' <; NULL goes with = and != only"),
         ("delta", {"timestamp_as_of": "yesterday"}, "must be a date or timestamp in ISO form"),
     ],
 )
