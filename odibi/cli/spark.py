@@ -14,6 +14,7 @@ from odibi.cli.options import global_options, subcommands
 from odibi.cli.text import count, seconds
 from odibi.cli.ui import UI
 from odibi.errors import MissingExtraError, OdibiError, UnsupportedError
+from odibi.notebook import in_databricks
 
 if TYPE_CHECKING:
     from odibi.project import Project
@@ -32,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, ui: UI) -> int:
     """Do what was asked for."""
+    if in_databricks():
+        ui.data("Databricks brings the jars of Delta, Avro and Azure storage itself: there is nothing to fetch")
+        return 0
     if args.where:
         return _where(ui)
     return _list(ui) if args.list else _fetch(ui)
@@ -111,7 +115,6 @@ def _as_data(spark: Any) -> dict[str, Any]:
 def findings() -> Iterator[Finding]:
     """Java, Spark and its jars; says nothing where there is no pyspark, and no more than that on Databricks."""
     from odibi.engine.spark import jars
-    from odibi.notebook import in_databricks
 
     if in_databricks():
         return

@@ -99,6 +99,15 @@ def test_list_and_where_are_two_questions(odibi: Call, installed: Distribution) 
     assert odibi("spark", "jars", "--list", "--where").code == 2
 
 
+def test_on_databricks_there_is_nothing_to_fetch(odibi: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "16.4")
+    called = odibi("spark", "jars")
+    assert (called.code, called.out) == (
+        0,
+        "Databricks brings the jars of Delta, Avro and Azure storage itself: there is nothing to fetch\n",
+    )
+
+
 # -- the doctor --------------------------------------------------------------------------------------------------------
 
 

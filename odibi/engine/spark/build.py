@@ -29,6 +29,8 @@ DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 LOGGING = Path(__file__).with_name("log4j2.properties")
 GIGABYTE = 1 << 30
+GATEWAY = "PYSPARK_GATEWAY_PORT"
+"""Set where spark-submit started Python: its JVM runs already."""
 CONNECT_PORT = 15002
 REACH_SECONDS = 15.0
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY")
@@ -54,7 +56,7 @@ def session() -> Any:
     server_elsewhere = remote.startswith("sc://")
     if server_elsewhere:
         _reach(remote)
-    else:
+    elif GATEWAY not in os.environ:
         jars.find_java()
     theirs = given_settings()
     settings = {} if server_elsewhere else added_settings(theirs, jars.found())
@@ -190,7 +192,7 @@ def _memory() -> int | None:
 
 def given_settings() -> dict[str, str]:
     """The `spark.…` settings that the user gives Spark from outside of Python."""
-    if "PYSPARK_GATEWAY_PORT" in os.environ:  # started by spark-submit: its JVM knows them all
+    if GATEWAY in os.environ:  # that JVM knows them all
         from pyspark import SparkConf, SparkContext
 
         SparkContext._ensure_initialized()

@@ -71,6 +71,7 @@ class Session:
 
     def set(self, name: str, value: str) -> bool:
         """Change a setting of the session; `close` puts it back. False where the platform refuses."""
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         with _lock:
@@ -80,7 +81,7 @@ class Session:
                 if before == value:
                     return True
                 self.spark.conf.set(name, value)
-            except PySparkException:
+            except (PySparkException, Py4JError):
                 return False
             changed.before.setdefault(name, before)
             return True

@@ -278,6 +278,20 @@ def test_a_connect_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyP
     assert "s3cr3t" not in said
 
 
+def test_what_spark_connect_needs_is_named() -> None:
+    found = build._explained(ImportError("[PACKAGE_NOT_INSTALLED] grpcio >= 1.76.0 must be installed"), "sc://there")
+    assert type(found) is MissingExtraError
+    assert str(found) == "Spark Connect needs the package 'grpcio'; install it with: pip install \".[connect]\""
+
+
+def test_under_spark_submit_no_java_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    monkeypatch.setenv(build.GATEWAY, "1")
+    monkeypatch.setattr(build, "given_settings", lambda: pytest.fail("asked", pytrace=False))
+    with pytest.raises(pytest.fail.Exception, match="asked"):
+        build.session()
+
+
 def test_on_databricks_the_session_of_the_runtime_is_used(monkeypatch: pytest.MonkeyPatch, spark: Any) -> None:
     monkeypatch.setattr(session, "active", lambda: None)
     monkeypatch.setattr(session, "at_hand", {"spark": spark}.get)
@@ -292,6 +306,8 @@ def test_on_databricks_the_session_of_the_runtime_is_used(monkeypatch: pytest.Mo
 
 WARNINGS = "error,ignore::ResourceWarning"
 """py4j leaves sockets to the garbage collector."""
+SECONDS = 600
+"""A machine that does much else takes its time to start a JVM."""
 in_a_process = pytest.mark.skipif(KIND != "classic", reason="makes a session of its own")
 
 
@@ -341,7 +357,7 @@ def _parent(entry: Path) -> int:
 
 
 def _wait_for_the_end(jvm: int) -> None:
-    for _ in range(300):
+    for _ in range(10 * SECONDS):
         if not Path(f"/proc/{jvm}").exists():
             return
         time.sleep(0.1)
@@ -376,7 +392,7 @@ def test_a_session_is_built_quietly_and_leaves_nothing_behind(child: Callable[..
     conf.mkdir()
     (conf / "spark-defaults.conf").write_text("spark.sql.shuffle.partitions  5\n")
     process = child(BUILT, TABLE=str(tmp_path / "t"), SPARK_CONF_DIR=str(conf), TMPDIR=str(tmp_path))
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err
     told = json.loads(out)
     assert (told["owned"], told["same"], told["interrupts"]) == ([True, True], True, 1)
@@ -408,7 +424,7 @@ except spark_errors() as error:
 """
     (tmp_path / "empty").mkdir()
     process = child(code, ODIBI_SPARK_JARS=str(tmp_path / "empty"))
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err
     assert out.splitlines()[0] == "3"
     assert out.splitlines()[1].startswith("this Spark session has no Delta; fetch its jars with: odibi spark jars (")
@@ -441,7 +457,7 @@ def test_the_session_ends_with_a_process_that_breaks_off(child: Callable[..., An
     process = child(ENDS + "1 / 0")
     assert process.stdout.readline() == "ready\n"
     jvm = _jvm_of(process)
-    process.communicate("\n", timeout=120)
+    process.communicate("\n", timeout=SECONDS)
     _wait_for_the_end(jvm)
 
 
@@ -455,7 +471,7 @@ def test_the_session_ends_with_a_process_that_is_killed_at_work(child: Callable[
     process.stdin.flush()
     _wait_for(tmp_path / "started", process)
     process.kill()
-    process.communicate(timeout=120)
+    process.communicate(timeout=SECONDS)
     _wait_for_the_end(jvm)
 
 
@@ -506,7 +522,7 @@ def test_ctrl_c_ends_a_run_on_spark_cleanly(child: Callable[..., Any], tmp_path:
     _wait_for(started, process)
     jvm = _jvm_of(process)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=90)
+    _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "Exception" not in err
