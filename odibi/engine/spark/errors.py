@@ -197,7 +197,7 @@ def read(error: BaseException) -> Raised:
     trace = _trace(error) if (not condition and found is None) or _WRAPPERS.search(text) else ""
     if trace:
         return _from_jvm(type(error).__name__, trace)
-    context = _context(error)
+    context = _context(error) or {"fragment": _fragment(text)}
     line, column = _line_of(text)
     return Raised(
         kind=type(error).__name__,
@@ -701,6 +701,7 @@ def _of_files(raised: Raised) -> OdibiError | None:
     """Files that are gone, damaged or closed to us."""
     text = f"{raised.kind} {raised.classes}: {raised.text} {raised.cause}"
     found = _READ_FILE.search(raised.text)
+    found = found or re.search(r"(?P<path>(?:[a-z]+:)?/\S+) is not a Parquet file", text)
     path = raised.parameters.get("path") or (found["path"] if found else "")
     path = re.sub(r"^file:/*", "/", path)
     if re.search(r"PATH_NOT_FOUND|FILE_NOT_EXIST|FileNotFoundException|File does not exist|NoSuchFile", text):

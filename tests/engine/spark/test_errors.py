@@ -29,6 +29,8 @@ def engine(spark: Any) -> Iterator[SparkEngine]:
 
 def failure(engine: SparkEngine, written: str) -> BaseException:
     """What Spark raises when the query is computed."""
+    if engine.spark.version < "4" and ("::" in written or "assert_true" in written):
+        pytest.skip("Spark has this, or says it so, from 4.0 on")
     frame = engine.query(Query(written, "spark"), {"t": engine.adopt(engine.spark.sql(ROWS))})[0]
     with pytest.raises(errors.spark_errors()) as caught:
         frame.data.collect()
@@ -196,7 +198,7 @@ ABORTED = "org.apache.spark.SparkException: Job aborted due to stage failure: Ta
                 "subquery used as an expression. SQLSTATE: 21000"), DataError, "returned more than one row"),
         (of_jvm("org.apache.spark.SparkException: Job 3 cancelled because killed via the Web UI"), OdibiError,
          "cancelled from outside"),
-        (of_jvm(ABORTED, "some.library.StrangeException: it is odd\nin two lines"), DataError, "it is odd in two lines"),
+        (of_jvm(ABORTED, "some.library.StrangeException: it is odd\nin two"), DataError, "it is odd in two"),
     ],
 )  # fmt: skip
 def test_errors_of_the_jvm(error: Exception, kind: type[OdibiError], message: str) -> None:
@@ -238,7 +240,7 @@ def test_only_passing_errors_are_transient(error: Exception, transient: bool) ->
 @pytest.mark.parametrize(
     ("error", "interrupt"),
     [
-        (of_jvm("org.apache.spark.SparkException: [SPARK_JOB_CANCELLED] Job 3 cancelled part of cancelled job tags odibi-7-1"), True),
+        (of_jvm("x.SparkException: [SPARK_JOB_CANCELLED] Job 3 cancelled part of cancelled job tags odibi-7-1"), True),
         (pyspark_error("[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008"), True),
         (of_jvm("org.apache.spark.SparkException: Job 3 cancelled because SparkContext was shut down"), True),
         (of_jvm("org.apache.spark.SparkException: Job 3 cancelled because killed via the Web UI"), False),
