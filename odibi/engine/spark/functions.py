@@ -142,6 +142,8 @@ def from_python(session: Session, data: Any, types: Types | None = None) -> Spar
         return SparkFrame(native, columns)
     if package_of(native) == "pyspark" and type(native).__name__ == "DataFrame":
         raise DataError("a DataFrame of pandas on Spark is no frame; return its .to_spark()")
+    if package_of(native) == "polars" and type(native).__name__ in ("DataFrame", "LazyFrame"):
+        native = native.lazy().collect().to_arrow()  # in types that older Arrow knows
     table = storable(table_of(native, RETURN, types))
     frame = to_spark(session, table)
     return SparkFrame(frame, columns_of(frame.schema), table.num_rows, lazy=False, first_rows=_Rows.first(table))
@@ -189,15 +191,38 @@ def _stopped(spark: Any) -> bool:
 
 def to_spark(session: Session, table: Any) -> Any:
     """A Spark DataFrame over the rows of a `storable` pyarrow Table. A zoneless timestamp stays one."""
-    from pyspark.sql.pandas.types import from_arrow_schema
+    from pyspark.sql.types import StructField, StructType
 
-    schema = from_arrow_schema(table.schema, prefer_timestamp_ntz=True)
+    schema = StructType([StructField(field.name, spark_type_of(field.type)) for field in table.schema])
     spark = session.spark
     if _has_arrow():
         return spark.createDataFrame(table, schema)
     rows = (tuple(map(_plain, row.values(), table.schema.types)) for row in table.to_pylist())  # before Spark 4
     trusted = {} if session.platform.connect else {"verifySchema": False}
     return spark.createDataFrame(list(rows), schema, **trusted)
+
+
+def spark_type_of(type: Any) -> Any:
+    """The Spark type of an Arrow type that `nearest` gives."""
+    import pyarrow as pa
+    from pyspark.sql import types as T  # noqa: N812 - the name that Spark's own documentation gives it
+
+    if pa.types.is_struct(type):
+        return T.StructType([T.StructField(field.name, spark_type_of(field.type)) for field in type])
+    if pa.types.is_map(type):
+        return T.MapType(spark_type_of(type.key_type), spark_type_of(type.item_type))
+    if pa.types.is_list(type):
+        return T.ArrayType(spark_type_of(type.value_type))
+    if pa.types.is_decimal(type):
+        return T.DecimalType(type.precision, type.scale)
+    if pa.types.is_timestamp(type):
+        return T.TimestampNTZType() if type.tz is None else T.TimestampType()
+    simple = {
+        "null": T.NullType, "bool": T.BooleanType, "int8": T.ByteType, "int16": T.ShortType, "int32": T.IntegerType,
+        "int64": T.LongType, "float": T.FloatType, "double": T.DoubleType, "string": T.StringType,
+        "binary": T.BinaryType, "date32[day]": T.DateType, "duration[us]": T.DayTimeIntervalType,
+    }  # fmt: skip
+    return simple[str(type)]()
 
 
 def _has_arrow() -> bool:
@@ -243,6 +268,9 @@ def _cast(column: Any, wanted: Any) -> Any:
     return pc.cast(column, options=pc.CastOptions(wanted, allow_time_truncate=True))
 
 
+_SAME = ("null", "bool", "int8", "int16", "int32", "int64", "float", "double", "string", "binary", "date32")
+
+
 def nearest(type: Any) -> Any:
     """The Arrow type that Spark has in place of another: the same, a wider one, one in microseconds; None for none."""
     import pyarrow as pa
@@ -265,6 +293,8 @@ def nearest(type: Any) -> Any:
         "large_binary": pa.binary(), "binary_view": pa.binary(), "fixed_size_binary": pa.binary(), "time32": None,
         "time64": None,
     }  # fmt: skip
+    if name not in known and name not in _SAME:
+        return None
     return known.get(name, type)
 
 
