@@ -75,16 +75,15 @@ def azure_jvm(azure_server: Sandbox) -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture
-def azure_spark(request: pytest.FixtureRequest, azure: Sandbox, azure_jvm: Callable[[], None]) -> Iterator[Any]:
+def azure_spark(spark: Any, azure: Sandbox, azure_jvm: Callable[[], None]) -> Iterator[Any]:
     """The offline Azure for one test of Spark: the session that your own fixture `spark` gives, whose JVM runs already,
     is led to it."""
     from odibi.testing.azure.java import fitted
 
     assert azure
-    session = request.getfixturevalue("spark")
     azure_jvm()
-    with fitted(session):
-        yield session
+    with fitted(spark):
+        yield spark
 
 
 @pytest.hookimpl(hookwrapper=True)
