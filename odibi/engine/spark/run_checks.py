@@ -139,7 +139,11 @@ class Checking:
                     self._can_not(each, error)
 
     def _schema(self, violations: Sequence[str]) -> None:
-        self.frame.data.selectExpr(*(f"({text}\n)" for text in violations)).schema  # noqa: B018 - asking judges them
+        """Judge conditions over single rows: what is none, like an aggregate, is refused. A filter alone would also see
+        columns that the frame has left out."""
+        self.frame.data.selectExpr("*", *(f"({text}\n)" for text in violations)).schema  # noqa: B018 - asking judges
+        judged = reduce(lambda data, text: data.where(f"({text}\n)"), violations, self.frame.data)
+        judged.schema  # noqa: B018 - on Connect nothing is judged before
 
     def _can_not(self, compiled: _Compiled, error: BaseException) -> None:
         """Note that a check can not be computed."""
@@ -172,7 +176,7 @@ class Checking:
         metrics = [F.count(F.lit(1)).alias("rows")]
         metrics += [F.expr(f"count_if({SPARK.quote(name)} = '')").alias(f"blank{i}") for i, name in enumerate(blanks)]
         if marks:
-            metrics += [F.expr(sql).alias(name) for each in self.row for name, sql in self._observed(each)]
+            metrics += [F.expr(sql).alias(name) for each in self.row for name, sql in self._metrics(each)]
         data = data.observe(self.observation, *metrics)
         if marks:
             return data.drop(*(_mark_name(each) for each in self.row))
@@ -186,7 +190,7 @@ class Checking:
         )
         return f"CASE {cases} ELSE true END"
 
-    def _observed(self, compiled: _Compiled) -> list[tuple[str, str]]:
+    def _metrics(self, compiled: _Compiled) -> list[tuple[str, str]]:
         mark = _mark_name(compiled)
         counted = [(f"n{compiled.place}", f"count({mark})")]
         if not self.checks.examples:

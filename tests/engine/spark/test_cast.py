@@ -64,10 +64,10 @@ TAKEN = [
     ("TIMESTAMP_NTZ'2024-01-01 10:00:00'", "timestamp", "2024-01-01 10:00:00"),
     ("NULL", "array<int>", "NULL"),
     ("array()", "array<struct<a:int>>", "[]"),
-    ("named_struct('b', 1, 'A', 2)", "struct<a:bigint,c:string,b:double>", "{2, NULL, 1.0}"),
-    ("array(array(1), NULL)", "array<array<bigint>>", "[[1], NULL]"),
+    ("named_struct('b', 1, 'A', 2)", "struct<a:bigint,c:string,b:double>", "{2, null, 1.0}"),
+    ("array(array(1), NULL)", "array<array<bigint>>", "[[1], null]"),
     ("CAST(NULL AS struct<a:int>)", "struct<a:bigint>", "NULL"),
-    ("map('k', named_struct('a', 1))", "map<string,struct<a:bigint,b:int>>", "{k -> {1, NULL}}"),
+    ("map('k', named_struct('a', 1))", "map<string,struct<a:bigint,b:int>>", "{k -> {1, null}}"),
     ("array(named_struct('x', named_struct('z', 1)))", "array<struct<x:struct<z:bigint>>>", "[{{1}}]"),
 ]
 
