@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -175,10 +176,15 @@ def load(
         reader = reader.option("basePath", input.base)
     elif input.seen:
         reader = reader.option("recursiveFileLookup", "true")
-    if input.seen:
-        reader = reader.option("__globPaths__", "false")  # a name may hold the signs of a glob
     reader = reader if schema is None else reader.schema(schema)
-    return reader.load(input.root) if whole else reader.load([file.spark for file in files])
+    if not input.seen:
+        return reader.load(input.root)
+    return reader.load(unglobbed(input.root) if whole else [unglobbed(file.spark) for file in files])
+
+
+def unglobbed(path: str) -> str:
+    """A path whose stars and brackets are letters: Spark would look for what fits them."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
 
 
 def _names(schema: Any) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from odibi.engine.sources import compression_of
 from odibi.engine.spark.formats import on_executors
-from odibi.engine.spark.formats.base import File, Input, union
+from odibi.engine.spark.formats.base import File, Input, unglobbed, union
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import options_of
 
@@ -40,9 +40,9 @@ def read_by_python(
     for compression in dict.fromkeys(file.compression for file in files):
         some = [file for file in files if file.compression == compression]
         displays = {path: file.display for file in some for path in _spellings(file.spark)}
-        opened = session.spark.read.format("binaryFile").option("__globPaths__", "false")
+        opened = session.spark.read.format("binaryFile")
         opened = opened.options(recursiveFileLookup="true", **options_of(input.source))
-        opened = opened.load([file.spark for file in some]).select("path", "content")
+        opened = opened.load([unglobbed(file.spark) for file in some]).select("path", "content")
         read = reader(partitions, {**facts, "compression": compression, "suffixes": tuple(suffixes)}, displays)
         frames.append(opened.mapInArrow(read, whole))
     return union(frames)

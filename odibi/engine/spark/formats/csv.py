@@ -49,6 +49,8 @@ NATIVE = {
 WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32")
 """Encodings in which a line break is more than one byte: such files are not split."""
 NESTED = ("array", "map", "struct", "binary")
+MOST_COLUMNS = 20_000
+"""Columns that Spark's reader takes without being told; it makes room for as many."""
 STRING = DataType("string")
 FILE = "__odibi_file"
 """A column of the file that a row is from, for messages; Spark leaves it out where none is raised."""
@@ -188,7 +190,7 @@ def _texts(session: Session, input: Input, names: Sequence[str], files: Sequence
     if any(_in_python(input, file) for file in files):
         frame = _by_python(session, input, names, files, schema)
     else:
-        frame = load(input, session, "csv", schema, files, _layout(input, files[0]))
+        frame = load(input, session, "csv", schema, files, _layout(input, files[0], len(names)))
         place = place if "_metadata" in names else "_metadata.file_path"
     words = ", ".join(literal(word) for word in input.options.get("null_values", ()) if word)
     items = [
@@ -211,7 +213,7 @@ def _in_python(input: Input, file: File) -> bool:
     )
 
 
-def _layout(input: Input, file: File) -> dict[str, str]:
+def _layout(input: Input, file: File, width: int) -> dict[str, str]:
     """Everything of the text's layout, as Spark's options."""
     options = input.options
     encoding = options.get("encoding", "utf-8")
@@ -225,10 +227,11 @@ def _layout(input: Input, file: File) -> dict[str, str]:
         "multiLine": _flag(bool(options.get("multiline")) or encoding in WIDE),
         "mode": "FAILFAST",  # else a row of another width is filled up or cut
         "columnPruning": "false",  # else that is not seen where not all columns are used
-        "maxColumns": "1000000",
         "ignoreLeadingWhiteSpace": "false",
         "ignoreTrailingWhiteSpace": "false",
     }
+    if width > MOST_COLUMNS:
+        layout["maxColumns"] = str(width + 1)
     if options.get("comment"):
         layout["comment"] = options["comment"]
     if options.get("empty_as_null") is False:

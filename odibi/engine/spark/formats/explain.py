@@ -56,7 +56,9 @@ def explain(text: str) -> OdibiError | None:
 def _other(text: str, file: File | None, shown: str) -> OdibiError | None:
     if "FILE_NOT_EXIST" in text or "FileNotFoundException" in text:
         return DataError(f"{shown} is gone: it was deleted or replaced while it was read; run again")
-    if re.search(r"is not a Parquet file|CANNOT_READ_FILE_FOOTER|Could not read footer|can not read class org.apache.p", text):
+    if re.search(
+        r"is not a Parquet file|CANNOT_READ_FILE_FOOTER|Could not read footer|can not read class org.apache.p", text
+    ):
         return DataError(f"{shown} is not a whole Parquet file; it was cut off or is of another format; write it again")
     if re.search(r"Not an Avro data file|InvalidAvroMagic|AvroRuntimeException|Invalid sync", text):
         return DataError(f"{shown} is no whole Avro file; it was cut off or is of another format: write it again")

@@ -197,7 +197,7 @@ def _select(
         inside = [column for column in columns if column.name not in input.partitions]
         frame = load(input, session, "parquet", schema_of(inside), files, {})
     else:  # a type that Spark may know: its own look tells
-        frame = session.spark.read.parquet(*(file.spark for file in files))
+        frame = load(input, session, "parquet", None, files, {})
     stored = {name: (type, how) for name, type, how in group}
     items = []
     for name in wanted:

@@ -44,11 +44,26 @@ def typed(name: str, type: DataType, patterns: Patterns, file: str, guarded: boo
     column = quote(name)
     if type.name == "string":
         return f"{_guard(column, file)} AS {column}" if guarded else column
-    shown = f"left({column}, {MAX_SHOWN})"
+    value, seldom = _quick(column, type, patterns), attempt("odibi_text", type, patterns)
+    shown = f"left(odibi_text, {MAX_SHOWN})"
     what = f"concat({literal(SIGN)}, {file}, {literal(': ')}, {literal(chr(39))}, {shown}, "
     what += literal(f"' is not {_words(type)} (column {name!r}){WAY_OUT}") + ")"
-    value = attempt(column, type, patterns)
-    return f"coalesce({value}, CASE WHEN {column} IS NOT NULL THEN raise_error({what}) END) AS {column}"
+    otherwise = f"get(transform(array({column}), odibi_text -> coalesce({seldom}, raise_error({what}))), 0)"
+    return f"CASE WHEN {column} IS NOT NULL THEN coalesce({value}, {otherwise}) END AS {column}"
+
+
+def _quick(text: str, type: DataType, patterns: Patterns) -> str:
+    """SQL that is the value of nearly all texts, NULL for the others. What is seldom is in a lambda, which Spark does
+    not compile into its loop over the rows: the JVM leaves a method of more than 8 kB uncompiled."""
+    name = spark_type(type).simpleString()
+    if type.name == "date" and not patterns.date:
+        return f"CASE WHEN length({text}) <= 10 AND locate('-', {text}, 7) > 0 THEN try_cast({text} AS DATE) END"
+    if type.name in ("timestamp", "timestamp_ntz") and not patterns.timestamp:
+        has_both = f"locate('-', {text}, 7) > 0 AND locate(':', {text}, 11) > 0"
+        return f"CASE WHEN {has_both} THEN try_cast({text} AS {name}) END"
+    if type.name in (*INTEGERS, "decimal", "boolean"):
+        return f"try_cast({text} AS {name})"
+    return attempt(text, type, patterns)
 
 
 def _words(type: DataType) -> str:
@@ -74,7 +89,8 @@ def attempt(text: str, type: DataType, patterns: Patterns) -> str:
         rounded = f"try_cast(round(try_cast({text} AS DECIMAL(38,10))) AS {name})"
         return f"coalesce(try_cast({text} AS {name}), {rounded})"
     if type.name in ("float", "double"):
-        java = f"lower(right({text}, 1)) IN ('d', 'f') AND lower(right({text}, 3)) <> 'inf'"  # 1.5d is Java
+        ends = {letter: f"endswith({text}, '{letter}')" for letter in "dDfF"}  # 1.5d is Java
+        java = f"{ends['d']} OR {ends['D']} OR ({ends['f']} OR {ends['F']}) AND NOT endswith(lower({text}), 'inf')"
         return f"try_cast(CASE WHEN {java} THEN NULL ELSE {text} END AS {name})"
     if type.name == "date":
         return _date(text, patterns)
