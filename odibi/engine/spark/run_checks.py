@@ -12,7 +12,6 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
