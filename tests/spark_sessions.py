@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "spark: uses Spark; every such test gets it by itself")
     if _version("pyspark").startswith("3."):
         config.addinivalue_line("filterwarnings", OLD_SOCKETS)
+        config.addinivalue_line("filterwarnings", "ignore:distutils Version classes:DeprecationWarning")
     config.addinivalue_line("markers", "jvm: asks Spark's JVM; skipped on Spark Connect, which shows none")
     config.addinivalue_line("markers", "one_machine: needs executors on the driver; skipped on a cluster")
 
