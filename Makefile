@@ -67,7 +67,7 @@ jars: install
 
 # All tests that use Spark go to one worker, which has the one JVM.
 test: install
-	$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
 
 test-connect: export ODIBI_TEST_SPARK := connect
 test-cluster: export ODIBI_TEST_SPARK := cluster

@@ -9,10 +9,14 @@ cluster only tests that use Spark are run; they bear the marker `spark`.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
+import shutil
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +24,8 @@ import pytest
 
 KIND = os.environ.get("ODIBI_TEST_SPARK", "classic")
 MASTERS = {"classic": "local[2]", "connect": "local[2]", "cluster": "local-cluster[2,1,1024]"}
-GROUP = "spark"
-"""All tests of one xdist group run in one worker: one JVM, one warm-up."""
+LIST = "spark_tests"
+"""Where a worker of pytest-xdist writes which of its tests use Spark, for the scheduler."""
 SETTINGS = {
     "spark.driver.memory": "1g",
     "spark.driver.host": "127.0.0.1",
@@ -42,6 +46,8 @@ JAVA = "-Xss4m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
 OLD_SOCKETS = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
 """The py4j of Spark 3.5 leaves its sockets to the garbage collector."""
+
+_list = pytest.StashKey[Path]()
 
 
 def _version(distribution: str) -> str:
@@ -69,16 +75,54 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of Spark go into one group; on another kind of session nothing else is run."""
+    """Tests of Spark get their marker; on another kind of session nothing else is run."""
     spark = [item for item in items if uses_spark(item)]
     others = [item for item in items if not uses_spark(item)]
     for item in spark:
         item.add_marker(pytest.mark.spark)
-        item.add_marker(pytest.mark.xdist_group(GROUP))
         _skip_what_this_kind_can_not(item)
     if KIND != "classic":
         items[:] = others if KIND == "none" else spark
         config.hook.pytest_deselected(items=spark if KIND == "none" else others)
+    if hasattr(config, "workerinput"):
+        file = Path(config.workerinput[LIST])
+        aside = file.with_suffix(f".{os.getpid()}")
+        aside.write_text(json.dumps([item.nodeid for item in spark]), encoding="utf-8")
+        aside.replace(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker where its list goes."""
+    node.workerinput[LIST] = str(_list_of(node.config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """All tests that use Spark go to one worker: one JVM, one warm-up. The others go wherever there is time. (The groups
+    of xdist itself are names behind the ids of tests, which pytest 9.2 no longer lets it change.)"""
+    if config.getvalue("dist") not in ("load", "loadgroup"):
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneWorkerForSpark(LoadScopeScheduling):  # type: ignore[misc]
+        @cached_property
+        def spark(self) -> frozenset[str]:
+            return frozenset(json.loads(_list_of(config).read_text(encoding="utf-8")))
+
+        def _split_scope(self, nodeid: str) -> str:
+            return "spark" if nodeid in self.spark else nodeid
+
+    return OneWorkerForSpark(config, log)
+
+
+def _list_of(config: pytest.Config) -> Path:
+    """The file of the lists, which are all the same."""
+    if _list not in config.stash:
+        folder = tempfile.mkdtemp(prefix="odibi-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        config.stash[_list] = Path(folder, "spark.json")
+    return config.stash[_list]
 
 
 def uses_spark(item: pytest.Item) -> bool:
