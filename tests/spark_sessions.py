@@ -99,7 +99,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """All tests that use Spark go to one worker: one JVM, one warm-up. The others go wherever there is time. (The groups
+    """All tests that use Spark go to one worker: one JVM, one warm-up. The others go where there is time. (The groups
     of xdist itself are names behind the ids of tests, which pytest 9.2 no longer lets it change.)"""
     if config.getvalue("dist") not in ("load", "loadgroup"):
         return None
