@@ -70,7 +70,7 @@ def test_a_dialect_that_does_not_exist() -> None:
     ],
 )
 def test_what_is_known_to_go_wrong_is_refused(text: str, word: str) -> None:
-    with pytest.raises(SqlError, match="can not be translated from duckdb to spark; .") as caught:
+    with pytest.raises(SqlError, match=r"can not be translated from duckdb to spark; .") as caught:
         translate(text, "duckdb")
     assert caught.value.offset is not None
     assert text[caught.value.offset :].startswith(word)
@@ -89,12 +89,17 @@ def test_what_is_no_select(text: str, message: str) -> None:
         translate(text, "duckdb")
 
 
+GIVEN = (
+    "SELECT * FROM (VALUES (1, 'ab-c', DATE '2024-03-03', 2.5::DOUBLE), (2, NULL, '2024-02-29', -1.5)) AS t(i, s, d, x)"
+)
 T = "SELECT * FROM VALUES (1, 'ab-c', DATE'2024-03-03', 2.5D), (2, NULL, DATE'2024-02-29', -1.5D) AS t(i, s, d, x)"
 
 
 @pytest.fixture(scope="module")
 def engine(spark: Any) -> Iterator[SparkEngine]:
-    yield SparkEngine(spark_session=spark)
+    found = SparkEngine(spark_session=spark)
+    yield found
+    found.close()
 
 
 @pytest.mark.parametrize(
@@ -115,10 +120,9 @@ def engine(spark: Any) -> Iterator[SparkEngine]:
 def test_both_engines_give_the_same(engine: SparkEngine, spark: Any, expression: str) -> None:
     """What is not refused means the same."""
     sql = f"SELECT i, {expression} AS r FROM t ORDER BY i"
-    given = "SELECT * FROM (VALUES (1, 'ab-c', DATE '2024-03-03', 2.5::DOUBLE), (2, NULL, '2024-02-29', -1.5)) t(i, s, d, x)"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        expected = connection.execute(f"WITH t AS ({given}) {sql}").fetchall()
+        expected = connection.execute(f"WITH t AS ({GIVEN}) {sql}").fetchall()
     frame = engine.query(Query(sql, "duckdb"), {"t": engine.adopt(spark.sql(T))})[0]
     assert [tuple(row) for row in frame.data.collect()] == [
         tuple(pytest.approx(value) if isinstance(value, float) else value for value in row) for row in expected
@@ -140,8 +144,7 @@ def test_both_engines_give_the_same(engine: SparkEngine, spark: Any, expression:
     ],
 )
 def test_queries_that_both_know(engine: SparkEngine, spark: Any, sql: str) -> None:
-    given = "SELECT * FROM (VALUES (1, 'ab-c', DATE '2024-03-03', 2.5::DOUBLE), (2, NULL, '2024-02-29', -1.5)) t(i, s, d, x)"
     with duckdb.connect() as connection:
-        expected = connection.execute(f"WITH t AS ({given}) SELECT * FROM ({sql})").fetchall()
+        expected = connection.execute(f"WITH t AS ({GIVEN}) SELECT * FROM ({sql})").fetchall()
     frame = engine.query(Query(sql, "duckdb"), {"t": engine.adopt(spark.sql(T))})[0]
     assert [tuple(row) for row in frame.data.collect()] == expected
