@@ -227,6 +227,10 @@ def test_what_pandas_can_only_read_is_told_with_the_way_out(
         both.sql.sql(statement.replace("<new path>", both.connection.location("copied").uri))
     both.write("pandas", [{"id": 4, "s": "d"}], {"id": "bigint", "s": "string"}, table, mode="append")
     both.holds([*ALL, {"id": 4, "s": "d"}], table)
+    if way == "drop":
+        with pytest.raises(UnsupportedError, match=f"version 1 of lake:t has the Delta feature .*{feature}"):
+            both.pandas.restore_delta(both.connection, "t", 1)
+        both.holds([*ALL, {"id": 4, "s": "d"}])
 
 
 def refused(both: Both, feature: str, way: str, rows: Any) -> str:

@@ -15,10 +15,11 @@ from odibi.engine.pandas.delta.table import (
     commits_of,
     explained,
     log_versions,
+    not_writable,
     open_table,
     remote_commits,
 )
-from odibi.errors import DataError
+from odibi.errors import DataError, UnsupportedError
 from odibi.files import new_txn
 from odibi.location import Location
 
@@ -86,6 +87,7 @@ def restore(location: Location, version: int) -> dict[str, Any]:
     if table.append_only:
         raise delta_log.append_only_restore(location)
     check_writable(table, "restore")
+    _check_restorable(location, version)
     try:
         done, metrics = _restore(table, version)
     except DataError as error:
@@ -94,6 +96,16 @@ def restore(location: Location, version: int) -> dict[str, Any]:
             raise
         raise delta_log.not_restored(location, version, found[1]) from error
     return delta_log.restored(version, done, metrics)
+
+
+def _check_restorable(location: Location, version: int) -> None:
+    """The old version may have features that were taken out of the table since, and would come back."""
+    unknown = not_writable(open_table(location, version))
+    if unknown:
+        raise UnsupportedError(
+            f"version {version} of {location.display} has the Delta feature {', '.join(sorted(unknown))}, which the "
+            "pandas engine can not restore; run this with --engine spark"
+        )
 
 
 def _restore(table: Table, version: int) -> tuple[int, dict[str, Any]]:

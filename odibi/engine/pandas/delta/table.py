@@ -315,6 +315,12 @@ def explained(location: Location, doing: str = "read") -> Iterator[None]:
         if type(error) is not Exception and type(error).__module__ == "builtins":
             raise
         raise _problem(location, error, doing) from error  # delta-rs's errors have no common base class
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise DataError(
+            f"{location.display}: delta-rs broke off ({str(error)[:MAX_DETAIL]}); run this with --engine spark"
+        ) from error
 
 
 def _refused(location: Location, error: OSError, doing: str) -> OdibiError:
@@ -375,6 +381,11 @@ def unsupported_features(location: Location, features: Iterable[str], doing: str
 def check_writable(table: Table, doing: str = "write") -> None:
     """Raise `UnsupportedError` for a table with features that a writer must honour and delta-rs does not: it refuses
     some of them only after it wrote files, or in words that tell something else."""
-    unknown = table.writer_features - WRITTEN_BY_PANDAS - {NOT_NULL}
+    unknown = not_writable(table)
     if unknown:
         raise unsupported(table.location, unknown, doing)
+
+
+def not_writable(table: Table) -> frozenset[str]:
+    """The features of a table that a writer must honour and delta-rs does not."""
+    return table.writer_features - WRITTEN_BY_PANDAS - {NOT_NULL}
