@@ -171,7 +171,7 @@ def _too_short(location: Location, retention_hours: float) -> Iterator[None]:
         raised = errors.read(error)
         if raised.main != "DELTA_VACUUM_RETENTION_PERIOD_TOO_SHORT":
             raise
-        found = raised.parameters.get("configuredRetentionHours") or _hours_in(raised.text)
+        found = raised.parameters.get("configuredRetentionHours") or _hours_in(str(error))
         raise delta_log.retention_too_short(
             location, retention_hours, f"{found} hours" if found else "a week"
         ) from error
@@ -261,7 +261,7 @@ def _append_only(session: Session, location: Location) -> bool:
 
 def _not_restored(error: BaseException, location: Location, version: int) -> OdibiError:
     raised = errors.read(error)
-    gone = re.search(r"[Mm]iss(?:ed|ing) files? (?:\(.*?\))?:?\s*([^,\s]+)", raised.text)
+    gone = re.search(r"[Mm]iss(?:ed|ing) files? (?:\(.*?\))?:?\s*([^,\s]+)", str(error))
     if gone:
         return delta_log.not_restored(location, version, gone[1].rstrip("."))
     if "Concurrent" in raised.kind or "CONCURRENT" in raised.main:

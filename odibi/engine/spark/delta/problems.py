@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from odibi.engine import delta_log
@@ -63,7 +64,7 @@ def told(
     if raised.main in NO_TABLE:
         return delta_log.no_table(location) if reachable(location) else _no_such_table(location)
     if raised.main == "DELTA_VERSION_NOT_FOUND" and version is not None:
-        return delta_log.no_version(location, version, versions or _told_versions(raised.text))
+        return delta_log.no_version(location, version, versions or _told_versions(str(error)))
     if raised.main.startswith("DELTA_TIMESTAMP_") and when is not None:
         return _no_time(location, when, raised)
     if raised.main == _TOO_OLD:
@@ -74,12 +75,12 @@ def told(
             "or run this with --engine pandas"
         )
     if raised.main in UNKNOWN_FEATURES:
-        return unknown_to_spark(location, _features(raised.text), UNKNOWN_FEATURES[raised.main])
+        return unknown_to_spark(location, _features(str(error)), UNKNOWN_FEATURES[raised.main])
     if raised.main == "DELTA_TRUNCATED_TRANSACTION_LOG" and version is not None and versions:
         return delta_log.no_version(location, version, versions)
     if raised.main in DAMAGED:
         return delta_log.damaged(location.display, _gap(versions) or _short(raised.text))
-    return of_log(raised)
+    return of_log(replace(raised, whole=str(error)))
 
 
 def _gap(versions: Sequence[int]) -> str:
