@@ -218,7 +218,10 @@ def test_all_mistakes_at_once_in_the_order_of_the_file(folder: Folder):
             "{type: locl}",
             "x.type: unknown connection type 'locl'; did you mean 'local'? known: azure_adls, local, local_dbfs, unity_catalog",
         ),
-        ("{base_path: a}", "x: the key 'type' is missing; add `type: …`; known: azure_adls, local, local_dbfs, unity_catalog"),
+        (
+            "{base_path: a}",
+            "x: the key 'type' is missing; add `type: …`; known: azure_adls, local, local_dbfs, unity_catalog",
+        ),
         ("{tpye: local}", "x.tpye: unknown key 'tpye'; did you mean 'type'?"),
         (
             "{type: local, base_pth: a}",
@@ -226,7 +229,10 @@ def test_all_mistakes_at_once_in_the_order_of_the_file(folder: Folder):
         ),
         ("{type: local, base_path: 5}", "x.base_path: expected text, found a number; write it in quotes"),
         ("5", "x: expected a mapping, found a number"),
-        ("{type: 5}", "x.type: expected the name of a connection type; known: azure_adls, local, local_dbfs, unity_catalog"),
+        (
+            "{type: 5}",
+            "x.type: expected the name of a connection type; known: azure_adls, local, local_dbfs, unity_catalog",
+        ),
     ],
 )
 def test_wrong_connections(folder: Folder, settings: str, problem: str):
