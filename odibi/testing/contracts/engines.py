@@ -394,16 +394,17 @@ class EngineContract:
             {"id": 1, "amount": None, "region": "y", "seen": None},
             {"id": 2, "amount": -5, "region": None, "seen": None},
         ]
-        block = ValidationConfig(
-            not_empty=True, no_nulls=["amount", "nope"], unique=["id"], ranges={"amount": {"min": 0}},
-            accepted_values={"region": ["y"]}, expressions=["seen IS NULL", "CAST(region AS INT) > 0"],
-            schema={"required_columns": ["ID"], "types": {"amount": "int"}},
-        )  # fmt: skip
+        block = ValidationConfig.model_validate({
+            "not_empty": True, "no_nulls": ["amount", "nope"], "unique": ["id"], "ranges": {"amount": {"min": 0}},
+            "accepted_values": {"region": ["y"]}, "expressions": ["seen IS NULL", "CAST(region AS INT) > 0"],
+            "schema": {"required_columns": ["ID"], "types": {"amount": "int"}},
+        })  # fmt: skip
         types = {"id": "bigint", "amount": "bigint", "region": "string", "seen": "timestamp"}
         frame = engine.keep(engine.adopt(arrow_table(rows, types)))
         checks = compile_checks(block, engine.dialect)
         with pytest.raises(CheckFailed) as caught:
             engine.save(frame, self.target(connection), checks)
+        found: Sequence[Any]
         for found in (caught.value.results, engine.check(frame, checks)):
             results = {result.name: result for result in found}
             told = {
