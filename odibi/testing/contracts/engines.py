@@ -404,8 +404,7 @@ class EngineContract:
         checks = compile_checks(block, engine.dialect)
         with pytest.raises(CheckFailed) as caught:
             engine.save(frame, self.target(connection), checks)
-        found: Sequence[Any]
-        for found in (caught.value.results, engine.check(frame, checks)):
+        for found in (list[Any](caught.value.results), list[Any](engine.check(frame, checks))):
             results = {result.name: result for result in found}
             told = {
                 name: (r.passed, r.failing_rows, r.total_rows, r.message, r.examples) for name, r in results.items()
