@@ -241,7 +241,7 @@ class Checking:
     def observed(self) -> Mapping[str, Any]:
         """What the write counted, once it is done; empty where the platform does not tell."""
         if self.observation is not None:
-            self._counted, self.observation = _read(self.observation), None
+            self._counted, self.observation = _read(self.session, self.observation), None
         return self._counted
 
     def after(self, rows: int | None, written: SparkFrame | None = None) -> tuple[CheckResult, ...]:
@@ -440,16 +440,27 @@ def _mark_name(compiled: _Compiled) -> str:
     return f"__odibi_{compiled.place}"
 
 
-def _read(observation: Any) -> Mapping[str, Any]:
+def _read(session: Session, observation: Any) -> Mapping[str, Any]:
     """What an Observation counted. It is filled after the action, by another thread; where the optimizer has removed
     it, Spark would wait for ever."""
     found: list[Mapping[str, Any]] = []
 
     def read() -> None:
         with suppress(*errors.spark_errors()):  # what a catalog's write left out has nothing
-            found.append(observation.get)
+            found.append({name: _fetched(session, value) for name, value in observation.get.items()})
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     reader.join(OBSERVATION_SECONDS)
     return found[0] if found else {}
+
+
+def _fetched(session: Session, value: Any) -> Any:
+    """A value of an Observation: older Spark leaves structs in the JVM."""
+    from py4j.java_gateway import JavaObject
+    from pyspark.serializers import CPickleSerializer
+
+    if not isinstance(value, JavaObject):
+        return value
+    packed = session.spark._jvm.org.apache.spark.sql.api.python.PythonSQLUtils.toPyRow(value)
+    return CPickleSerializer().loads(packed)

@@ -300,8 +300,11 @@ class EngineContract:
             engine.restore_delta(connection, "t", 99)
         with pytest.raises(OdibiError, match="retention"):
             engine.vacuum_delta(connection, "t", retention_hours=0)
-        assert engine.vacuum_delta(connection, "t", 0, True, False)["files_deleted"] == 0
-        assert engine.vacuum_delta(connection, "t", 0, False, False)["files_deleted"] == 2
+        found = engine.vacuum_delta(connection, "t", 0, True, False)
+        assert found["files_deleted"] == 0
+        assert len(found["files"]) >= 2, "Spark 3.5 leaves a file without rows beside that of each write"
+        deleted = engine.vacuum_delta(connection, "t", 0, False, False)
+        assert (deleted["files_deleted"], deleted["files"]) == (len(found["files"]), found["files"])
         self.holds(engine, connection, [{"id": 1}])
 
     # -- arguments -----------------------------------------------------------------------------------------------------
