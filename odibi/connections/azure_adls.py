@@ -180,6 +180,28 @@ class AzureADLS(BaseConnection):
             return self._not_for_spark() if self.auth_mode in rules.MODES and self.auth_mode not in _SPARK else ""
         return self._only_databricks() if self.auth_mode == "unity_catalog" else ""
 
+    def clashes(self, other: BaseConnection, engine: str) -> str:
+        """Hadoop's driver opens an account in one way: by a key or a signature (which may be different ones for its
+        containers), or as one identity."""
+        if engine != "spark" or not isinstance(other, AzureADLS) or other._host != self._host:
+            return ""
+        if "unity_catalog" in (self.auth_mode, other.auth_mode) or self._way() == other._way():
+            return ""
+        return (
+            f"{self._shown()} and {other._shown()} open one storage account in different ways, and Spark has one way "
+            "for each account; give both the same auth_mode and credential"
+        )
+
+    def _way(self) -> tuple[str | None, ...]:
+        """By what the account is opened; equal for two keys of it, and for two signatures."""
+        if self.auth_mode in KEY_MODES:
+            return ("key",)
+        if self.auth_mode == "managed_identity":
+            return (self.auth_mode, self.client_id)
+        if self.auth_mode == "service_principal":
+            return (self.auth_mode, self.tenant_id, self.client_id, self.client_secret)
+        return (self.auth_mode,)
+
     def _only_databricks(self) -> str:
         who = f"{self._shown()} has auth_mode unity_catalog"
         return f"{who}, which works with Spark on Databricks only; elsewhere {_ELSEWHERE}"

@@ -80,6 +80,12 @@ class BaseConnection(ABC):
         del engine
         return ""
 
+    def clashes(self, other: BaseConnection, engine: str) -> str:
+        """Why the engine of this name can not use this connection and another one in one run, as `what; what would be
+        right`; empty where it can."""
+        del other, engine
+        return ""
+
     def needs(self) -> Need | None:
         """The credential that must be fetched before the data can be reached, None where there is none."""
         return None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from odibi.config.node import SqlStep
 from odibi.config.project import PipelineConfig, ProjectConfig
+from odibi.connections import BaseConnection
 from odibi.plan import ResolvedPipeline
 from odibi.resolve.ends import resolve_ends
 from odibi.resolve.links import link
@@ -69,12 +70,29 @@ def _drafts(pipeline: PipelineConfig, index: int) -> list[Draft]:
 def _resolve_nodes(ordered: Sequence[Draft], scope: Scope) -> None:
     """Resolve the nodes of one pipeline; `ordered` has them behind what they need, so that columns are followed."""
     columns: dict[str, Columns] = {}
+    used: dict[str, BaseConnection] = {}
     for draft in ordered:
         _check_content(draft, scope)
         resolve_ends(draft, scope)
+        _check_clashes(draft, used, scope)
         inputs = {name: columns.get(name) for name in (*draft.needs, *draft.config.depends_on)}
         resolve_steps(draft, inputs, scope)
         columns.setdefault(draft.name, draft.columns)
+
+
+def _check_clashes(draft: Draft, used: dict[str, BaseConnection], scope: Scope) -> None:
+    """Connections that the engine can not use in one run are told of where the second of them is first used; `used`
+    gets those of this node."""
+    for key, end in (("read", draft.source), ("write", draft.target)):
+        if end is None or end.connection.name in used:
+            continue
+        if end.connection.replaces_access(end.options.get("storage_options") or {}):
+            continue
+        clash = next(filter(None, (each.clashes(end.connection, scope.engine_name) for each in used.values())), "")
+        used[end.connection.name] = end.connection
+        if clash:
+            message, _, hint = clash.partition("; ")
+            scope.report.add((*draft.path, key, "connection"), message, hint)
 
 
 def _check_content(draft: Draft, scope: Scope) -> None:

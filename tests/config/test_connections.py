@@ -257,6 +257,35 @@ def test_what_only_spark_reaches_is_refused_for_other_engines(file: File) -> Non
     ]
 
 
+def test_two_ways_into_one_account_are_refused_for_spark_where_a_pipeline_uses_both(file: File) -> None:
+    text = """
+        engine: {engine}
+        connections:
+          raw: {type: azure_adls, account: account1, auth_mode: direct_key, account_key: a2V5}
+          more: {type: azure_adls, account: account1, key_vault_name: company-kv, secret_name: s}
+          gold: {type: azure_adls, account: account1, auth_mode: managed_identity}
+          unused: {type: azure_adls, account: account1, auth_mode: sas, sas_token: "sv=1&sig=abc&sp=r"}
+        story: {auto_generate: false}
+        pipelines:
+          - pipeline: p
+            nodes:
+              - {name: a, read: {connection: raw, path: a.csv}, write: {connection: gold, path: b}}
+              - {name: b, read: {connection: more, path: a.csv}, write: {connection: gold, path: c}}
+          - pipeline: q
+            nodes:
+              - {name: c, read: {connection: gold, path: a.csv}, write: {connection: gold, path: d}}
+        """
+    why = (
+        "open one storage account in different ways, and Spark has one way for each account; give both the same"
+        " auth_mode and credential"
+    )
+    assert file.problems(text.replace("{engine}", "spark")) == [
+        f"11:77: pipelines.p.nodes.a.write.connection: connection 'raw' and connection 'gold' {why}",
+        f"12:38: pipelines.p.nodes.b.read.connection: connection 'gold' and connection 'more' {why}",
+    ]
+    file.load(text.replace("{engine}", "pandas"))
+
+
 def test_the_model_of_a_project_shows_nothing_of_its_connections() -> None:
     connections = {"lake": {"type": "azure_adls", "account": "account1", "account_key": "tell-nobody"}}
     assert "tell-nobody" not in repr(ProjectConfig.model_validate({"connections": connections}))

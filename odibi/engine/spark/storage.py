@@ -130,7 +130,7 @@ class Storage:
         with self._lock:
             if self._all:
                 return
-            usable = {name: each for name, each in self.connections.items() if not each.unusable("spark")}
+            usable = self._alone()
             needy = {name: each for name, each in usable.items() if not each.is_ready()}
             if needy:
                 from odibi.prefetch import prefetch
@@ -159,13 +159,27 @@ class Storage:
                 account.renew(self.session, connection.get_path(""))
 
     def _begin(self) -> None:
-        """All connections whose credentials are at hand: functions may use them without asking odibi."""
-        if not self._begun:
-            self._begun = True
-            for each in self.connections.values():
-                _remember(each)
-                if each.is_ready() and not each.unusable("spark"):
+        """All connections whose credentials are at hand: functions may use them without asking odibi. What is wrong
+        with one is told when it is used; so is which one opens an account that several open in different ways."""
+        if self._begun:
+            return
+        self._begun = True
+        for each in self.connections.values():
+            _remember(each)
+        for each in self._alone().values():
+            if each.is_ready():
+                with suppress(AccessError):
                     self._configure(each)
+
+    def _alone(self) -> dict[str, BaseConnection]:
+        """The connections that Spark can use, without those that open an account in different ways: which of these it
+        is to be, the first use says."""
+        usable = {name: each for name, each in self.connections.items() if not each.unusable("spark")}
+        return {
+            name: each
+            for name, each in usable.items()
+            if not any(each.clashes(other, "spark") for other in usable.values())
+        }
 
     def _configure(self, connection: BaseConnection) -> _Account | None:
         """Put a connection's settings on the session; None where it has none."""
@@ -211,11 +225,9 @@ class _Account:
         """Use a connection's settings. Raises `ConfigError` where another connection opens the account in another way,
         `AccessError` where the platform takes none."""
         if self.owner is not None and self.owner is not connection:
-            if not self._is_like(settings):
-                raise ConfigError(
-                    f"{_shown(self.owner)} and {_shown(connection)} open one storage account in different ways, and"
-                    " Spark has one way for each account; give both the same auth_mode and credential"
-                )
+            clash = self.owner.clashes(connection, "spark")
+            if clash:
+                raise ConfigError(clash)
             settings = {name: value for name, value in settings.items() if name not in self.settings}
         else:
             self.owner = connection
@@ -228,19 +240,6 @@ class _Account:
                     f" {NO_KEYS}"
                 )
             self.settings[name] = value
-
-    def _is_like(self, settings: Mapping[str, str]) -> bool:
-        """Whether the account is opened in the same way; two keys of it, or two signatures, are the same way."""
-        mine, other = self._of_account(self.settings), self._of_account(settings)
-        secret = ("fs.azure.account.key.", "fs.azure.sas.fixed.token.")
-        return mine.keys() == other.keys() and all(
-            value == other[name] or name.startswith(secret) for name, value in mine.items()
-        )
-
-    def _of_account(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """Without those of single containers."""
-        return {name: value for name, value in settings.items() if "@" not in name and name.endswith(f".{self.host}")
-                and not re.search(rf"[.](type|token)[.][^.]+[.]{re.escape(self.host)}$", name)}  # fmt: skip
 
     def renew(self, session: Session, root: str) -> None:
         """Close the client that Hadoop keeps for a container where it was opened with other settings."""

@@ -184,6 +184,25 @@ def test_two_ways_into_one_account_are_refused(one: AzureADLS, two: AzureADLS) -
         opened(FakeSession(), one, two)
 
 
+def test_connections_that_are_not_used_do_not_stop_the_one_that_is() -> None:
+    """One account is opened in two ways by connections of a file, of which a run uses one."""
+    one, two = lake(name="a"), lake(mode="managed_identity", name="b")
+    vault = lake(mode="key_vault", name="v", key_vault_name="company-kv", secret_name="s")
+    for used, others in ((one, [two]), (two, [one, vault])):
+        session = FakeSession()
+        made = Storage(session, {each.name: each for each in [*others, used]})
+        made.open_all()
+        made.open_connection(used)
+        assert used.spark_settings().items() <= session.conf.settings.items()
+
+
+def test_refused_settings_are_told_when_their_connection_is_used(tmp_path: Path) -> None:
+    made = Storage(FakeSession(refused="fs.azure.account"), {"lake": lake()})
+    made.open_connection(LocalConnection(tmp_path))
+    with pytest.raises(AccessError, match="connection 'lake': this compute takes no account keys"):
+        made.open_connection(made.connections["lake"])
+
+
 def test_compute_that_takes_no_keys_is_told_with_the_alternative() -> None:
     with pytest.raises(
         AccessError, match=r"connection 'lake': this compute takes no account keys .*auth_mode: unity_catalog"
