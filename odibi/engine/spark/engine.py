@@ -212,7 +212,7 @@ class SparkEngine(Engine):
 
     def translate(self, query: Query) -> str:
         """The query as Spark runs it."""
-        from odibi.engine.spark.sql import translate
+        from odibi.engine.spark.dialect import translate
 
         return translate(query.text, query.dialect)
 
@@ -284,8 +284,9 @@ class SparkEngine(Engine):
         """Turn Spark's errors into texts for the user. `end` is what is read or written."""
         from odibi.engine.spark import errors
 
+        session = self.session  # raises in its own words where there is no Spark
         try:
-            with self.session.working():
+            with session.working():
                 yield
         except errors.spark_errors() as error:
             if errors.is_interrupt(error):

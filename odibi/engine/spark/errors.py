@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from odibi.engine import words
+from odibi.engine.spark.platform import explain_refusal
 from odibi.engine.words import TRY_CAST, WIDER, Inputs, Told, joined
 from odibi.errors import AccessError, DataError, DataNotFoundError, OdibiError, SqlError
 from odibi.types import Column
@@ -95,6 +96,9 @@ def explain(
     """
     LOG.debug("Spark raised: %s", error)
     raised = replace(read(error), whole=str(error))
+    refused = explain_refusal(error)
+    if refused is not None:
+        return refused
     told = tell_sql(raised, inputs or {})
     if told is not None:
         return SqlError(joined(*told), _offset(raised, told[0], written, place) if written is not None else None)

@@ -14,7 +14,8 @@ from odibi.engine import SparkEngine
 from odibi.engine.base import Query
 from odibi.engine.spark import errors
 from odibi.engine.spark.errors import explain, is_interrupt, is_transient
-from odibi.errors import AccessError, DataError, DataNotFoundError, OdibiError, SqlError
+from odibi.engine.spark.platform import NoDeltaError
+from odibi.errors import AccessError, DataError, DataNotFoundError, OdibiError, SqlError, UnsupportedError
 
 ROWS = "SELECT * FROM VALUES (2147483647, 'ü', 0.0D), (2, 'x', 1.0D) AS t(id, name, amount)"
 NOISE = ("_pyspark", "SQLSTATE", "org.apache", "java.", "py4j", "JVM", "\tat ", "== SQL", "spark.sql.", "Traceback")
@@ -146,6 +147,22 @@ def test_a_column_of_a_data_frame_that_is_not_there(engine: SparkEngine) -> None
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("[DATA_SOURCE_NOT_FOUND] Failed to find the data source: delta. Make sure the provider name is correct",
+         NoDeltaError, "this Spark session has no Delta; fetch its jars with: odibi spark jars"),
+        ("[NOT_SUPPORTED_WITH_SERVERLESS] PERSIST TABLE is not supported on serverless compute. SQLSTATE: 0A000",
+         UnsupportedError, "this serverless compute can not keep a frame"),
+        ("User does not have permission SELECT on any file.", AccessError, "this compute reaches paths outside of"),
+    ],
+)  # fmt: skip
+def test_what_the_platform_refuses_is_told_with_the_way_out(text: str, kind: type[OdibiError], message: str) -> None:
+    found = explain(RuntimeError(text))
+    assert type(found) is kind
+    assert str(found).startswith(message)
 
 
 def test_files_that_are_gone_or_damaged(engine: SparkEngine, tmp_path: Path) -> None:

@@ -75,6 +75,35 @@ def test_without_pyspark_the_command_that_installs_it_is_named(monkeypatch: pyte
         Session()
 
 
+def test_a_run_without_pyspark_says_how_to_get_it(tmp_path: Path) -> None:
+    """Neither pyspark nor py4j is there; what needs no Spark still works."""
+    (tmp_path / "a.csv").write_text("id\n1\n", encoding="utf-8")
+    (tmp_path / "p.yaml").write_text(
+        """
+        engine: spark
+        connections: {here: {type: local, base_path: .}}
+        pipelines:
+          - pipeline: p
+            nodes:
+              - {name: a, read: {connection: here, path: a.csv}, transform: {steps: [SELECT id FROM current]}}
+        """,
+        encoding="utf-8",
+    )
+    block = """
+import importlib.util, sys
+from importlib.machinery import PathFinder
+GONE = {"pyspark", "py4j", "delta"}
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in GONE else find(name, *rest)
+from odibi.cli import run_command
+codes = [run_command([*each.split(), "p.yaml"]) for each in ("validate", "run --dry-run", "run")]
+assert codes == [0, 0, 1], codes
+"""
+    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the Spark engine needs the package 'pyspark'; install it with: pip install" in done.stdout + done.stderr
+
+
 def test_tables_of_delta_are_written_and_read(spark: Any, tmp_path: Path) -> None:
     spark.range(3).write.format("delta").save(str(tmp_path / "t"))
     assert spark.read.format("delta").load(str(tmp_path / "t")).count() == 3
