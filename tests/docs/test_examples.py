@@ -78,7 +78,10 @@ def test_an_example_gives_the_same_on_both_engines(file: str, folder: Path, spar
             shutil.move(folder / "output", folder / f"output_{engine}")
     assert found["pandas"].keys() == found["spark"].keys()
     for place, frame in found["pandas"].items():
-        assert_frame_equal(found["spark"][place], frame)
+        if "some_orders" in place:  # a sample: each engine takes other rows
+            assert (found["spark"][place].shape, list(found["spark"][place])) == (frame.shape, list(frame))
+        else:
+            assert_frame_equal(found["spark"][place], frame)
 
 
 def _written(file: str) -> Iterator[tuple[str, Any]]:
