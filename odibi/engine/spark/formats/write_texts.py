@@ -31,12 +31,13 @@ def write_csv(session: Session, frame: SparkFrame, target: Target, path: str) ->
     options = target.options
     refuse_types(frame.columns, NESTED, "csv", target.path, TEXT_ONLY)
     mark = str(options.get("quote", '"'))
+    alone = len(frame.columns) - len(target.partition_by) == 1
     layout = {
         "header": str(bool(options.get("header", True))).lower(),
         "sep": delimiter_of(target.path, options),
         "quote": mark,
         "escape": options.get("escape", '"'),
-        "nullValue": str(options.get("null_values", "")),
+        "nullValue": str(options.get("null_values", "")) or (mark * 2 if alone else ""),  # an empty line is no row
         "emptyValue": mark * 2,
         "quoteAll": str(bool(options.get("quote_all"))).lower(),
         "compression": _spark_compression(target),
