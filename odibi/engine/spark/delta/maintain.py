@@ -11,7 +11,7 @@ from typing import Any
 
 from odibi.engine import delta_log
 from odibi.engine.spark import errors
-from odibi.engine.spark.delta.problems import OLDER_THAN_RETENTION, explained
+from odibi.engine.spark.delta.problems import OLDER_THAN_RETENTION, explained, read
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import delta_name, reachable
 from odibi.errors import DataError, OdibiError, UnsupportedError
@@ -168,7 +168,7 @@ def _too_short(location: Location, retention_hours: float) -> Iterator[None]:
     try:
         yield
     except errors.spark_errors() as error:
-        raised = errors.read(error)
+        raised = read(error)
         if raised.main != "DELTA_VACUUM_RETENTION_PERIOD_TOO_SHORT":
             raise
         found = raised.parameters.get("configuredRetentionHours") or _hours_in(str(error))
@@ -178,7 +178,7 @@ def _too_short(location: Location, retention_hours: float) -> Iterator[None]:
 
 
 def _hours_in(text: str) -> str:
-    found = re.search(r"(?:at least|equal to) (\d+) hours", text)
+    found = re.search(r"(?:at least|equal to|less than) \"?(\d+) hours", text)
     return found[1] if found else ""
 
 

@@ -27,6 +27,13 @@ this is off."""
 _TOO_OLD = "DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION"
 UNKNOWN_FEATURES = {"DELTA_UNSUPPORTED_FEATURES_FOR_READ": "read", "DELTA_UNSUPPORTED_FEATURES_FOR_WRITE": "write"}
 READING = frozenset({"FAILED_READ_FILE", "MALFORMED_RECORD_IN_PARSING"})
+_BY_WORDS = {
+    "DELTA_VERSION_NOT_FOUND": "Cannot time travel Delta table to version",
+    "DELTA_TIMESTAMP_GREATER_THAN_COMMIT": "is after the latest commit timestamp",
+    "DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION": "is before the earliest version available",
+    "DELTA_VACUUM_RETENTION_PERIOD_TOO_SHORT": "to vacuum files with such a low retention period",
+}
+"""What older Delta says without a condition."""
 _OF_LOG = re.compile(rf"file (\S+?)/+{delta_log.LOG}/(\d{{20}}\.[\w.]*\w)")
 MAX_DETAIL = 200
 """Characters of Spark's own message that are shown."""
@@ -60,7 +67,7 @@ def told(
     when: str | None = None,
 ) -> OdibiError | None:
     """The error in words for the user, None where it is about something else."""
-    raised = errors.read(error)
+    raised = read(error)
     if raised.main in NO_TABLE:
         return delta_log.no_table(location) if reachable(location) else _no_such_table(location)
     if raised.main == "DELTA_VERSION_NOT_FOUND" and version is not None:
@@ -81,6 +88,14 @@ def told(
     if raised.main in DAMAGED:
         return delta_log.damaged(location.display, _gap(versions) or _short(raised.text))
     return of_log(replace(raised, whole=str(error)))
+
+
+def read(error: BaseException) -> errors.Raised:
+    """Take an error of Delta apart, also one that has no condition."""
+    raised, text = errors.read(error), str(error)
+    if raised.condition:
+        return raised
+    return replace(raised, condition=next((name for name, words in _BY_WORDS.items() if words in text), ""))
 
 
 def _gap(versions: Sequence[int]) -> str:
