@@ -11,7 +11,13 @@ import pytest
 from odibi.connections import AzureADLS, BaseConnection, LocalConnection, LocalDBFS
 from odibi.engine import Engine, PandasEngine, SparkEngine
 from odibi.testing.azure import Sandbox
-from odibi.testing.contracts import EngineContract
+from odibi.testing.contracts import EngineContract, StorageContract
+
+
+def lake_of(azure: Sandbox, container: str) -> BaseConnection:
+    """A connection to a container."""
+    key = azure.accounts["silveracct"]
+    return AzureADLS("silveracct", container, "lake", "direct_key", account_key=key, name="lake")
 
 
 class TestPandas(EngineContract):
@@ -31,8 +37,7 @@ class TestPandasOnDBFS(TestPandas):
 class TestPandasOnADLS(TestPandas):
     @pytest.fixture
     def connection(self, azure: Sandbox, azure_container: str) -> BaseConnection:
-        key = azure.accounts["silveracct"]
-        return AzureADLS("silveracct", azure_container, "lake", "direct_key", account_key=key, name="lake")
+        return lake_of(azure, azure_container)
 
 
 class TestSpark(EngineContract):
@@ -44,7 +49,11 @@ class TestSpark(EngineContract):
 
 
 @pytest.mark.one_machine  # executors of their own would have to be started in the offline Azure
-class TestSparkOnADLS(TestPandasOnADLS):
+class TestSparkOnADLS(StorageContract):
+    @pytest.fixture
+    def connection(self, azure: Sandbox, azure_container: str) -> BaseConnection:
+        return lake_of(azure, azure_container)
+
     @pytest.fixture
     def engine(self, azure_spark: Any, spark: Any) -> Iterator[Engine]:
         made = SparkEngine(spark_session=spark)

@@ -64,11 +64,10 @@ class OnSpark(FormatContract):
         yield made
         made.close()
 
-    @pytest.fixture(params=["local", "local_dbfs"])
-    def connection(self, request: pytest.FixtureRequest, tmp_path: Path) -> BaseConnection:
-        """Folders."""
-        make = LocalDBFS if request.param == "local_dbfs" else LocalConnection
-        return make(tmp_path / "lake", name="lake")
+    @pytest.fixture
+    def connection(self, tmp_path: Path) -> BaseConnection:
+        """A folder, which is all that Spark sees of a LocalDBFS as well."""
+        return LocalConnection(tmp_path / "lake", name="lake")
 
 
 class Csv(FormatContract):

@@ -26,7 +26,7 @@ pytest.register_assert_rewrite(
 
 from odibi.testing.contracts.connections import ConnectionContract  # noqa: E402 - after the line above
 from odibi.testing.contracts.delta import DeltaContract  # noqa: E402
-from odibi.testing.contracts.engines import EngineContract  # noqa: E402
+from odibi.testing.contracts.engines import EngineContract, StorageContract  # noqa: E402
 from odibi.testing.contracts.formats import FormatContract  # noqa: E402
 from odibi.testing.contracts.functions import FunctionContract  # noqa: E402
 from odibi.testing.contracts.operations import OperationContract  # noqa: E402
@@ -40,6 +40,7 @@ __all__ = [
     "FormatContract",
     "FunctionContract",
     "OperationContract",
+    "StorageContract",
     "TextFileContract",
     "TransformContract",
 ]

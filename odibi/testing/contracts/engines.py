@@ -51,8 +51,8 @@ EVERY_TYPE: Mapping[str, tuple[str, Any]] = {
 }
 
 
-class EngineContract:
-    """An engine reads, computes, checks and writes alike, and refuses alike."""
+class StorageContract:
+    """What an engine does to tables and files that depends on where they are: every connection is worth these."""
 
     @pytest.fixture
     def engine(self) -> Engine:
@@ -85,6 +85,171 @@ class EngineContract:
         old = engine.read(connection, path="t", options={"versionAsOf": 0})
         assert_frame_equal(old, [{"a": 1, "p": "x"}])
 
+    def test_append_adds_new_columns(self, engine: Engine, connection: BaseConnection) -> None:
+        """What a row lacks is NULL, on either side."""
+        self.write(engine, connection, [{"id": 1, "a": "x"}])
+        self.write(engine, connection, [{"id": 2, "b": "y"}], mode="append")
+        self.holds(engine, connection, [{"id": 1, "a": "x", "b": None}, {"id": 2, "a": None, "b": "y"}])
+
+    def test_what_a_write_says_of_itself(self, engine: Engine, connection: BaseConnection) -> None:
+        """Counts from the commit; its metadata in the history."""
+        metadata = {"run_id": "r-1", "node": "ü"}
+        target = Target(connection, "t", "delta", partition_by=("p",), metadata=metadata, reused=True)
+        frame = engine.adopt(arrow_table([{"id": 1, "p": 1}, {"id": 2, "p": 2}, {"id": 3, "p": 2}]))
+        report = engine.save(frame, target)
+        assert (report.rows, report.files, report.partitions) == (3, 2, 2)
+        assert report.bytes
+        assert report.warnings == (
+            (
+                "partition_by [p]: 2 of 2 partitions have fewer than 1,000 rows (the smallest 1); "
+                "fewer, larger partitions are read faster"
+            ),
+        )
+        commit = engine.get_delta_history(connection, "t")[0]
+        assert commit["user_metadata"] == '{"run_id": "r-1", "node": "ü"}'
+        assert commit["metrics"]["num_output_rows"] == 3
+        self.write(engine, connection, [{"id": 4, "p": 4}])
+        assert engine.get_delta_history(connection, "t")[0]["user_metadata"] is None
+
+    @pytest.mark.parametrize("mode", ["overwrite", "append"])
+    def test_what_was_written_is_handed_on(self, engine: Engine, connection: BaseConnection, mode: str) -> None:
+        """These rows and no others, as the table holds them."""
+        self.write(engine, connection, [{"id": 1, "r": 0.5}], {"id": "bigint", "r": "double"})
+        frame = self.computed(engine, "SELECT id + 1 AS id, random() AS r FROM t")
+        report = engine.save(frame, Target(connection, "t", "delta", mode, reused=True))
+        self.write(engine, connection, [{"id": 9, "r": 9.5}], {"id": "bigint", "r": "double"}, "append")
+        handed, stored = (
+            engine.narwhals(report.frame, lazy=True),
+            engine.narwhals(engine.scan(self.source(connection)), True),
+        )
+        import narwhals as nw
+
+        assert_frame_equal(handed, stored.filter(nw.col("id") == 2))
+
+    def test_nothing_is_left_of_a_table_that_was_not_made(self, engine: Engine, connection: BaseConnection) -> None:
+        """The next write finds its place free."""
+        row = RowCheck("no_nulls(id)", "id IS NULL", ("id",), engine.dialect)
+        with pytest.raises(CheckFailed):
+            engine.save(
+                engine.adopt(arrow_table([{"id": None}], {"id": "int"})), self.target(connection), Checks((row,))
+            )
+        with pytest.raises(DataNotFoundError):
+            engine.read(connection, path="t")
+        report = self.write(engine, connection, [{"id": 1}])
+        assert report.version_before is None
+        self.holds(engine, connection, [{"id": 1}])
+
+    def test_other_files_do_not_become_a_table(self, engine: Engine, connection: BaseConnection) -> None:
+        """They are named."""
+        self.write(engine, connection, [{"id": 1}], format="csv")
+        target = Target(connection, "t.csv", "delta", "append")
+        with pytest.raises(
+            DataError, match=r"t\.csv is a (file where the table's folder would go|folder that holds other)"
+        ):
+            engine.save(engine.adopt(arrow_table([{"id": 1}])), target)
+        self.holds(engine, connection, [{"id": 1}], "csv")
+
+    def test_error_and_ignore(self, engine: Engine, connection: BaseConnection) -> None:
+        """Both leave what is there, one says so loudly."""
+        self.write(engine, connection, [{"id": 1}], mode="error")
+        with pytest.raises(TargetExistsError):
+            self.write(engine, connection, [{"id": 2}], mode="error")
+        assert not self.write(engine, connection, [{"id": 2}], mode="ignore").written
+        self.holds(engine, connection, [{"id": 1}])
+
+    def test_partitions_are_pruned_by_filters(self, engine: Engine, connection: BaseConnection) -> None:
+        """NULL is a partition of its own."""
+        rows: Rows = [{"id": 1, "p": "a"}, {"id": 2, "p": None}, {"id": 3, "p": "b c/ü=%"}]
+        report = self.write(engine, connection, rows, partition_by=("p",))
+        assert report.partitions == 3
+        self.holds(engine, connection, rows)
+        found = engine.read(connection, path="t", options={"filters": [["p", "=", "b c/ü=%"]]})
+        assert_frame_equal(found, [rows[2]])
+
+    def test_history_restore_and_vacuum(self, engine: Engine, connection: BaseConnection) -> None:
+        """Plain data, newest first; nothing that a version needs is lost."""
+        for number in (1, 2, 3):
+            self.write(engine, connection, [{"id": number}])
+        history = engine.get_delta_history(connection, "t")
+        assert [commit["version"] for commit in history] == [2, 1, 0]
+        assert set(history[0]) >= {"version", "timestamp", "operation", "parameters", "metrics", "user_metadata"}
+        assert all(abs(datetime.now(UTC) - commit["timestamp"]) < timedelta(hours=1) for commit in history)
+        assert len(engine.get_delta_history(connection, "t", limit=1)) == 1
+        engine.restore_delta(connection, "t", 0)
+        self.holds(engine, connection, [{"id": 1}])
+        with pytest.raises(DataNotFoundError):
+            engine.restore_delta(connection, "t", 99)
+        with pytest.raises(OdibiError, match="retention"):
+            engine.vacuum_delta(connection, "t", retention_hours=0)
+        found = engine.vacuum_delta(connection, "t", 0, True, False)
+        assert found["files_deleted"] == 0
+        assert len(found["files"]) >= 2, "Spark 3.5 leaves a file without rows beside that of each write"
+        deleted = engine.vacuum_delta(connection, "t", 0, False, False)
+        assert (deleted["files_deleted"], deleted["files"]) == (len(found["files"]), found["files"])
+        self.holds(engine, connection, [{"id": 1}])
+
+    @pytest.mark.parametrize("format", ["delta", "parquet", "csv"])
+    def test_a_failed_check_leaves_the_target(self, engine: Engine, connection: BaseConnection, format: str) -> None:
+        """With `warn` it is written all the same, and reported."""
+        self.write(engine, connection, [{"id": 1}], format=format)
+        frame = engine.adopt(arrow_table([{"id": 5}, {"id": None}]))
+        row = RowCheck("no_nulls(id)", "id IS NULL", ("id",), engine.dialect)
+        with pytest.raises(CheckFailed, match="no_nulls"):
+            engine.save(frame, self.target(connection, format=format), Checks((row,)))
+        self.holds(engine, connection, [{"id": 1}], format)
+        report = engine.save(frame, self.target(connection, format=format), Checks((row,), on_fail="warn"))
+        assert [check.passed for check in report.checks] == [False]
+        self.holds(engine, connection, [{"id": 5}, {"id": None}], format)
+
+    # -- helpers -------------------------------------------------------------------------------------------------------
+
+    def source(self, connection: BaseConnection, format: str = "delta") -> Any:
+        """Where these tests read."""
+        from odibi.engine.base import Source
+
+        return Source(connection, self.path(format), format)
+
+    def target(
+        self,
+        connection: BaseConnection,
+        mode: str = "overwrite",
+        partition_by: tuple[str, ...] = (),
+        schema: Mapping[str, Any] | None = None,
+        format: str = "delta",
+    ) -> Target:
+        """Where these tests write."""
+        return Target(connection, self.path(format), format, mode, partition_by, schema or {})
+
+    def path(self, format: str) -> str:
+        """The path for a format."""
+        return "t" if format == "delta" else f"t.{format}"
+
+    def write(
+        self,
+        engine: Engine,
+        connection: BaseConnection,
+        rows: Rows,
+        schema: Mapping[str, str] | None = None,
+        mode: str = "overwrite",
+        partition_by: tuple[str, ...] = (),
+        format: str = "delta",
+    ) -> WriteReport:
+        """Write rows."""
+        target = self.target(connection, mode, partition_by, format=format)
+        return engine.save(engine.adopt(arrow_table(rows, schema)), target)
+
+    def holds(self, engine: Engine, connection: BaseConnection, rows: Rows, format: str = "delta") -> None:
+        """Check what is stored."""
+        assert_frame_equal(engine.narwhals(engine.scan(self.source(connection, format)), lazy=True), list(rows))
+
+    def computed(self, engine: Engine, sql: str) -> Any:
+        """The lazy result of a query; `t` has one row, `id` 1."""
+        return engine.query(Query(sql, engine.dialect), {"t": engine.adopt(arrow_table([{"id": 1}]))})[0]
+
+
+class EngineContract(StorageContract):
+    """An engine reads, computes, checks and writes alike, and refuses alike."""
+
     def test_append_keeps_the_types_of_the_table(self, engine: Engine, connection: BaseConnection) -> None:
         """Where nothing can be lost."""
         self.write(engine, connection, [{"id": 1, "x": 0.5}], {"id": "bigint", "x": "double"})
@@ -92,12 +257,6 @@ class EngineContract:
         self.holds(engine, connection, [{"id": 1, "x": 0.5}, {"id": 2, "x": 0.25}])
         columns = engine.scan(self.source(connection)).columns
         assert [column.type_name for column in columns] == ["bigint", "double"]
-
-    def test_append_adds_new_columns(self, engine: Engine, connection: BaseConnection) -> None:
-        """What a row lacks is NULL, on either side."""
-        self.write(engine, connection, [{"id": 1, "a": "x"}])
-        self.write(engine, connection, [{"id": 2, "b": "y"}], mode="append")
-        self.holds(engine, connection, [{"id": 1, "a": "x", "b": None}, {"id": 2, "a": None, "b": "y"}])
 
     @pytest.mark.parametrize(
         ("had", "given", "value"),
@@ -190,81 +349,6 @@ class EngineContract:
         report = self.write(engine, connection, [{"id": 2, "p": "b"}])
         assert "partitioning: [p] → []" in report.schema_changes
 
-    def test_what_a_write_says_of_itself(self, engine: Engine, connection: BaseConnection) -> None:
-        """Counts from the commit; its metadata in the history."""
-        metadata = {"run_id": "r-1", "node": "ü"}
-        target = Target(connection, "t", "delta", partition_by=("p",), metadata=metadata, reused=True)
-        frame = engine.adopt(arrow_table([{"id": 1, "p": 1}, {"id": 2, "p": 2}, {"id": 3, "p": 2}]))
-        report = engine.save(frame, target)
-        assert (report.rows, report.files, report.partitions) == (3, 2, 2)
-        assert report.bytes
-        assert report.warnings == (
-            (
-                "partition_by [p]: 2 of 2 partitions have fewer than 1,000 rows (the smallest 1); "
-                "fewer, larger partitions are read faster"
-            ),
-        )
-        commit = engine.get_delta_history(connection, "t")[0]
-        assert commit["user_metadata"] == '{"run_id": "r-1", "node": "ü"}'
-        assert commit["metrics"]["num_output_rows"] == 3
-        self.write(engine, connection, [{"id": 4, "p": 4}])
-        assert engine.get_delta_history(connection, "t")[0]["user_metadata"] is None
-
-    @pytest.mark.parametrize("mode", ["overwrite", "append"])
-    def test_what_was_written_is_handed_on(self, engine: Engine, connection: BaseConnection, mode: str) -> None:
-        """These rows and no others, as the table holds them."""
-        self.write(engine, connection, [{"id": 1, "r": 0.5}], {"id": "bigint", "r": "double"})
-        frame = self.computed(engine, "SELECT id + 1 AS id, random() AS r FROM t")
-        report = engine.save(frame, Target(connection, "t", "delta", mode, reused=True))
-        self.write(engine, connection, [{"id": 9, "r": 9.5}], {"id": "bigint", "r": "double"}, "append")
-        handed, stored = (
-            engine.narwhals(report.frame, lazy=True),
-            engine.narwhals(engine.scan(self.source(connection)), True),
-        )
-        import narwhals as nw
-
-        assert_frame_equal(handed, stored.filter(nw.col("id") == 2))
-
-    def test_nothing_is_left_of_a_table_that_was_not_made(self, engine: Engine, connection: BaseConnection) -> None:
-        """The next write finds its place free."""
-        row = RowCheck("no_nulls(id)", "id IS NULL", ("id",), engine.dialect)
-        with pytest.raises(CheckFailed):
-            engine.save(
-                engine.adopt(arrow_table([{"id": None}], {"id": "int"})), self.target(connection), Checks((row,))
-            )
-        with pytest.raises(DataNotFoundError):
-            engine.read(connection, path="t")
-        report = self.write(engine, connection, [{"id": 1}])
-        assert report.version_before is None
-        self.holds(engine, connection, [{"id": 1}])
-
-    def test_other_files_do_not_become_a_table(self, engine: Engine, connection: BaseConnection) -> None:
-        """They are named."""
-        self.write(engine, connection, [{"id": 1}], format="csv")
-        target = Target(connection, "t.csv", "delta", "append")
-        with pytest.raises(
-            DataError, match=r"t\.csv is a (file where the table's folder would go|folder that holds other)"
-        ):
-            engine.save(engine.adopt(arrow_table([{"id": 1}])), target)
-        self.holds(engine, connection, [{"id": 1}], "csv")
-
-    def test_error_and_ignore(self, engine: Engine, connection: BaseConnection) -> None:
-        """Both leave what is there, one says so loudly."""
-        self.write(engine, connection, [{"id": 1}], mode="error")
-        with pytest.raises(TargetExistsError):
-            self.write(engine, connection, [{"id": 2}], mode="error")
-        assert not self.write(engine, connection, [{"id": 2}], mode="ignore").written
-        self.holds(engine, connection, [{"id": 1}])
-
-    def test_partitions_are_pruned_by_filters(self, engine: Engine, connection: BaseConnection) -> None:
-        """NULL is a partition of its own."""
-        rows: Rows = [{"id": 1, "p": "a"}, {"id": 2, "p": None}, {"id": 3, "p": "b c/ü=%"}]
-        report = self.write(engine, connection, rows, partition_by=("p",))
-        assert report.partitions == 3
-        self.holds(engine, connection, rows)
-        found = engine.read(connection, path="t", options={"filters": [["p", "=", "b c/ü=%"]]})
-        assert_frame_equal(found, [rows[2]])
-
     def test_columns_without_values_ask_for_a_type(self, engine: Engine, connection: BaseConnection) -> None:
         """A declared one serves."""
         frame = self.computed(engine, "SELECT 1 AS id, NULL AS x")
@@ -284,28 +368,6 @@ class EngineContract:
         assert names[-1] in str(caught.value)
         with pytest.raises(DataNotFoundError):
             engine.read(connection, path="t")
-
-    def test_history_restore_and_vacuum(self, engine: Engine, connection: BaseConnection) -> None:
-        """Plain data, newest first; nothing that a version needs is lost."""
-        for number in (1, 2, 3):
-            self.write(engine, connection, [{"id": number}])
-        history = engine.get_delta_history(connection, "t")
-        assert [commit["version"] for commit in history] == [2, 1, 0]
-        assert set(history[0]) >= {"version", "timestamp", "operation", "parameters", "metrics", "user_metadata"}
-        assert all(abs(datetime.now(UTC) - commit["timestamp"]) < timedelta(hours=1) for commit in history)
-        assert len(engine.get_delta_history(connection, "t", limit=1)) == 1
-        engine.restore_delta(connection, "t", 0)
-        self.holds(engine, connection, [{"id": 1}])
-        with pytest.raises(DataNotFoundError):
-            engine.restore_delta(connection, "t", 99)
-        with pytest.raises(OdibiError, match="retention"):
-            engine.vacuum_delta(connection, "t", retention_hours=0)
-        found = engine.vacuum_delta(connection, "t", 0, True, False)
-        assert found["files_deleted"] == 0
-        assert len(found["files"]) >= 2, "Spark 3.5 leaves a file without rows beside that of each write"
-        deleted = engine.vacuum_delta(connection, "t", 0, False, False)
-        assert (deleted["files_deleted"], deleted["files"]) == (len(found["files"]), found["files"])
-        self.holds(engine, connection, [{"id": 1}])
 
     # -- arguments -----------------------------------------------------------------------------------------------------
 
@@ -462,19 +524,6 @@ class EngineContract:
             assert found.passed is (failing == 0)
             assert found.total_rows == len(values)
 
-    @pytest.mark.parametrize("format", ["delta", "parquet", "csv"])
-    def test_a_failed_check_leaves_the_target(self, engine: Engine, connection: BaseConnection, format: str) -> None:
-        """With `warn` it is written all the same, and reported."""
-        self.write(engine, connection, [{"id": 1}], format=format)
-        frame = engine.adopt(arrow_table([{"id": 5}, {"id": None}]))
-        row = RowCheck("no_nulls(id)", "id IS NULL", ("id",), engine.dialect)
-        with pytest.raises(CheckFailed, match="no_nulls"):
-            engine.save(frame, self.target(connection, format=format), Checks((row,)))
-        self.holds(engine, connection, [{"id": 1}], format)
-        report = engine.save(frame, self.target(connection, format=format), Checks((row,), on_fail="warn"))
-        assert [check.passed for check in report.checks] == [False]
-        self.holds(engine, connection, [{"id": 5}, {"id": None}], format)
-
     # -- before a run --------------------------------------------------------------------------------------------------
 
     def test_mistakes_are_seen_without_data(self, engine: Engine) -> None:
@@ -489,48 +538,3 @@ class EngineContract:
         assert bad.problems[0].offset == 7
         assert engine.analyse(Query("SELECT FROM FROM", engine.dialect), {}).problems
         assert not engine.analyse(Query("SELECT random() AS r FROM t", engine.dialect), {"t": columns}).deterministic
-
-    # -- helpers -------------------------------------------------------------------------------------------------------
-
-    def source(self, connection: BaseConnection, format: str = "delta") -> Any:
-        """Where these tests read."""
-        from odibi.engine.base import Source
-
-        return Source(connection, self.path(format), format)
-
-    def target(
-        self,
-        connection: BaseConnection,
-        mode: str = "overwrite",
-        partition_by: tuple[str, ...] = (),
-        schema: Mapping[str, Any] | None = None,
-        format: str = "delta",
-    ) -> Target:
-        """Where these tests write."""
-        return Target(connection, self.path(format), format, mode, partition_by, schema or {})
-
-    def path(self, format: str) -> str:
-        """The path for a format."""
-        return "t" if format == "delta" else f"t.{format}"
-
-    def write(
-        self,
-        engine: Engine,
-        connection: BaseConnection,
-        rows: Rows,
-        schema: Mapping[str, str] | None = None,
-        mode: str = "overwrite",
-        partition_by: tuple[str, ...] = (),
-        format: str = "delta",
-    ) -> WriteReport:
-        """Write rows."""
-        target = self.target(connection, mode, partition_by, format=format)
-        return engine.save(engine.adopt(arrow_table(rows, schema)), target)
-
-    def holds(self, engine: Engine, connection: BaseConnection, rows: Rows, format: str = "delta") -> None:
-        """Check what is stored."""
-        assert_frame_equal(engine.narwhals(engine.scan(self.source(connection, format)), lazy=True), list(rows))
-
-    def computed(self, engine: Engine, sql: str) -> Any:
-        """The lazy result of a query; `t` has one row, `id` 1."""
-        return engine.query(Query(sql, engine.dialect), {"t": engine.adopt(arrow_table([{"id": 1}]))})[0]
