@@ -91,6 +91,12 @@ class Expressions(ABC):
     def round_trip(self, expression: str, given: Given, target: DataType, told: Sequence[str]) -> str:
         """A CAST that must give the same value back; else an error of the texts `told`, with the value between."""
 
+    def forced(self, expression: str, given: Given, target: DataType, at: str) -> str:
+        """A CAST to a declared type. It fails on a value that does not fit, also where the engine's own would make
+        something of it."""
+        del given, at
+        return self.cast(expression, self.text(target))
+
     @abstractmethod
     def each(self, array: str, variable: str, element: str) -> str:
         """An array whose elements become `element`, an expression over `variable`."""
@@ -317,13 +323,13 @@ class _Converter:
             return self.struct(expression, given, target, at)
         nested = bool(target.children or given.children) and given.kind != "null"
         how = None if nested else fit(given, target)
-        if how is None and self.force and not nested:
+        if how is None and self.force and not nested and not _is_time_and_number(given, target):
             how = "round trip" if target.is_integer and given.kind in ("fraction", "decimal") else "cast"
         if how is None:
             raise _Refused(given.kind, str(target), at)
         if how == "round trip":
             return self.write.round_trip(expression, given, target, lossy(at, target))
-        return self.write.cast(expression, self.write.text(target))
+        return self.write.forced(expression, given, target, at)
 
     def array(self, expression: str, given: Given, target: DataType, at: str) -> str:
         variable = _variable(at)
@@ -352,6 +358,13 @@ class _Converter:
                 value = self.write.cast("NULL", self.write.text(child))
             fields.append((name, value))
         return self.write.struct(expression, fields)
+
+
+def _is_time_and_number(given: Given, target: DataType) -> bool:
+    """Whether one is a time and the other a number: what a number means as a time each engine says for itself."""
+    of, to = given.kind, _KINDS.get(target.name, "")
+    times, numbers = ("day", "zoned", "zoneless"), ("integer", "decimal", "fraction")
+    return (of in times and to in numbers) or (of in numbers and to in times)
 
 
 def lossy(at: str, target: DataType) -> tuple[str, str]:

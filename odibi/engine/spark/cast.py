@@ -111,6 +111,20 @@ class _Spark(Expressions):
         text = f"concat({SPARK.text(TOLD + told[0])}, CAST({expression} AS STRING), {SPARK.text(told[1])})"
         return f"CASE WHEN {same} THEN CAST({expression} AS {wanted}) ELSE CAST(raise_error({text}) AS {wanted}) END"
 
+    def forced(self, expression: str, given: Given, target: DataType, at: str) -> str:
+        """Spark makes 10:00 a time of today, 2024 its first day, and of a double that no float holds infinity."""
+        cast = f"CAST({expression} AS {target})"
+        if target.name in ("date", "timestamp", "timestamp_ntz") and given.text == "string":
+            fits, told = f"{expression} RLIKE '^[ ]*[+-]?[0-9]+-[0-9]+-'", f" is not a {target.name} (column {at!r})"
+            shown = f"concat({SPARK.text(TOLD + chr(39))}, {expression}, {SPARK.text(chr(39) + told)})"
+        elif target.name == "float" and given.kind == "fraction":
+            fits = f"(abs({cast}) <> double('Infinity') OR abs({expression}) = double('Infinity'))"
+            told = f" does not fit FLOAT (column {at!r})"
+            shown = f"concat({SPARK.text(TOLD)}, CAST({expression} AS STRING), {SPARK.text(told)})"
+        else:
+            return cast
+        return f"CASE WHEN {expression} IS NULL OR {fits} THEN {cast} ELSE CAST(raise_error({shown}) AS {target}) END"
+
     def each(self, array: str, variable: str, element: str) -> str:
         return f"transform({array}, {variable} -> {element})"
 

@@ -134,10 +134,45 @@ def test_declared_types_are_checked(spark: Any, value: str, type: str, error: st
         data.collect()
 
 
-@pytest.mark.parametrize(("value", "type"), [("X'00'", "int"), ("array(1)", "int"), ("DATE'2024-01-01'", "int")])
+@pytest.mark.parametrize(("value", "type"), [
+    ("X'00'", "int"), ("array(1)", "int"), ("DATE'2024-01-01'", "int"), ("TIMESTAMP'2024-01-01'", "bigint"),
+    ("TIMESTAMP'2024-01-01'", "double"), ("1", "timestamp"), ("1.5D", "timestamp_ntz"),
+])  # fmt: skip
 def test_casts_that_do_not_exist_are_told_with_both_types(spark: Any, value: str, type: str) -> None:
-    with pytest.raises(SchemaMismatchError, match=r"column 'v': .* can not be cast to the declared int; declare"):
+    with pytest.raises(SchemaMismatchError, match=r"column 'v': .* can not be cast to the declared \w+; declare"):
         cast(spark, f"SELECT {value} AS v, 'x' AS w", declared={"v": type, "w": "string"})
+
+
+@pytest.mark.parametrize(
+    ("value", "type", "error"),
+    [
+        ("'10:00'", "timestamp", "'10:00' is not a timestamp"),
+        ("'2024'", "date", "'2024' is not a date"),
+        ("'2024-05'", "timestamp_ntz", "'2024-05' is not a timestamp_ntz"),
+        ("1e300D", "float", "1.0E300 does not fit FLOAT"),
+        ("array('10:00')", "array<timestamp>", "'10:00' is not a timestamp"),
+    ],
+)
+def test_what_spark_would_make_something_of_is_an_error(spark: Any, value: str, type: str, error: str) -> None:
+    with pytest.raises(PySparkException, match=f"odibi: {error} \\(column 'v"):
+        cast(spark, f"SELECT {value} AS v", declared={"v": type})[1].collect()
+
+
+@pytest.mark.parametrize(
+    ("value", "type", "told"),
+    [
+        ("' 2024-5-1'", "date", "2024-05-01"),
+        ("'2024-05-01T10:00:00Z'", "timestamp", "2024-05-01 10:00:00"),
+        ("CAST(NULL AS STRING)", "timestamp", None),
+        ("CAST(NULL AS DOUBLE)", "float", None),
+        ("double('-Infinity')", "float", "-Infinity"),
+        ("double('NaN')", "float", "NaN"),
+        ("0.1D", "float", "0.1"),
+    ],
+)
+def test_what_is_declared_and_fits(spark: Any, value: str, type: str, told: str | None) -> None:
+    data = cast(spark, f"SELECT {value} AS v", declared={"v": type})[1]
+    assert data.selectExpr("CAST(v AS STRING)").first()[0] == told
 
 
 def test_what_has_no_name_of_ours_may_be_declared(spark: Any) -> None:
