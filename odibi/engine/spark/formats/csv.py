@@ -6,8 +6,10 @@ A row of the wrong width is an error. Types that nobody declares are found out b
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +34,7 @@ from odibi.engine.spark.formats.base import (
 )  # fmt: skip
 from odibi.engine.spark.formats.by_python import read_by_python, says_its_compression
 from odibi.engine.spark.formats.infer import infer
-from odibi.engine.spark.formats.texts import Patterns, typed
+from odibi.engine.spark.formats.texts import SIGN, Patterns, typed
 from odibi.engine.spark.formats.write_texts import write_csv
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.session import Session
@@ -51,6 +53,8 @@ WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32")
 NESTED = ("array", "map", "struct", "binary")
 MOST_COLUMNS = 20_000
 """Columns that Spark's reader takes without being told; it makes room for as many."""
+END_BYTES = 400
+"""Bytes of a file's end that are compared with its last value; even, since some letters have two."""
 STRING = DataType("string")
 FILE = "__odibi_file"
 """A column of the file that a row is from, for messages; Spark leaves it out where none is raised."""
@@ -190,7 +194,10 @@ def _texts(session: Session, input: Input, names: Sequence[str], files: Sequence
     if any(_in_python(input, file) for file in files):
         frame = _by_python(session, input, names, files, schema)
     else:
-        frame = load(input, session, "csv", schema, files, _layout(input, files[0], len(names)))
+        layout = _layout(input, files[0], len(names))
+        frame = load(input, session, "csv", schema, files, layout)
+        if layout["multiLine"] == "true" and layout["quote"] and "_metadata" not in names:
+            frame = _closed(input, frame, names[-1], files)
         place = place if "_metadata" in names else "_metadata.file_path"
     words = ", ".join(literal(word) for word in input.options.get("null_values", ()) if word)
     items = [
@@ -200,6 +207,40 @@ def _texts(session: Session, input: Input, names: Sequence[str], files: Sequence
         for name in frame.columns
     ]
     return frame.selectExpr(*items, f"{place} AS {FILE}")
+
+
+def _closed(input: Input, frame: Any, last: str, files: Sequence[File]) -> Any:
+    """The rows, but an error at a field that goes on to the end of its file because nothing closes it: Spark takes all
+    that is there for its value. Only the last column can hold such a one; else the row has not as many fields as it
+    should."""
+    if not input.seen:
+        return frame
+    whole, parts = set[str](), set[str]()
+    for _, (end, alone) in look(replace(input, files=tuple(files)), partial(_end, input)):
+        (parts if alone else whole).add(end)
+    value = f"replace({quote(last)}, {literal(chr(13) + chr(10))}, {literal(chr(10))})"
+    tests = [f"{value} = {literal(end)}" for end in parts if end]
+    tests += [f"endswith({value}, {literal(end)})" for end in whole if end]
+    if not tests:
+        return frame
+    told = f"raise_error(concat({literal(SIGN)}, _metadata.file_path, {literal(': ' + explain.UNCLOSED)}))"
+    spans = f"instr({quote(last)}, {literal(chr(10))}) > 0"
+    return frame.where(f"CASE WHEN {spans} AND ({' OR '.join(tests)}) THEN CAST({told} AS BOOLEAN) ELSE true END")
+
+
+def _end(input: Input, file: File) -> tuple[str, bool]:
+    """The end of a file, and whether it is all that lies behind the last quote; empty where that tells nothing."""
+    if file.compression != "none":
+        return "", False
+    with input.open(file) as stream:
+        stream.seek(-min(stream.seek(0, os.SEEK_END), END_BYTES), os.SEEK_END)
+        raw = stream.read()
+    codec = input.options.get("encoding", "utf-8")
+    text = raw.decode(codec, "ignore").replace("\r\n", "\n")
+    _, mark, behind = text.rpartition(str(input.options.get("quote", '"')))
+    if not mark:
+        return text[1:], False  # the first letter may be half of one
+    return (behind if "\n" in behind.rstrip("\n") else ""), True
 
 
 def _in_python(input: Input, file: File) -> bool:
@@ -226,6 +267,7 @@ def _layout(input: Input, file: File, width: int) -> dict[str, str]:
         "encoding": NATIVE[encoding],
         "multiLine": _flag(bool(options.get("multiline")) or encoding in WIDE),
         "mode": "FAILFAST",  # else a row of another width is filled up or cut
+        "unescapedQuoteHandling": "RAISE_ERROR",  # else a field that is not closed goes on to the next quote
         "columnPruning": "false",  # else that is not seen where not all columns are used
         "ignoreLeadingWhiteSpace": "false",
         "ignoreTrailingWhiteSpace": "false",

@@ -9,6 +9,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 from urllib.parse import unquote
 
 from odibi.engine.header import records, unpacked
@@ -38,6 +39,9 @@ def remember(input: Input) -> None:
         _read.popitem(last=False)
 
 
+UNCLOSED = "a quote is opened here and never closed; close it, or check the option `quote`"
+
+
 def explain(text: str) -> OdibiError | None:
     """The error for a failed read, None for other texts."""
     own = _OWN.search(text)
@@ -48,6 +52,10 @@ def explain(text: str) -> OdibiError | None:
         return None
     input, file = _find(named["file"])
     shown = file.display if file is not None else _plain(named["file"])
+    if input is not None and file is not None and input.source.format == "csv" and "FAILED_READ_FILE" in text:
+        told = _bad_quote(input, file)
+        if told:
+            return DataError(told)
     if "MALFORMED_RECORD_IN_PARSING" in text or "MALFORMED_CSV_RECORD" in text:
         return DataError(_malformed(text, input, file, shown))
     return _other(text, file, shown)
@@ -92,6 +100,8 @@ def _own(text: str) -> str:
         input, known = _find(place)
         if input is None or known is None:
             return text
+        if rest == UNCLOSED:
+            return _bad_quote(input, known) or f"{known.display}: {rest}"
         line = _line_of_bytes(input, known) if "the text is not" in rest else 0
         return f"{known.display}, line {line}: {rest}" if line else f"{known.display}: {rest}"
     input, file = _find(found["file"])
@@ -131,6 +141,25 @@ def _bad_line(input: Input, file: File) -> str:
             return f"{file.display}, line {line}: expected {width} columns, found {len(record)}: {shown!r}; {REPAIR}"
         elif not multiline and any("\n" in field for field in record):
             return f"{file.display}, line {line}: fields in quotes hold line breaks; set multiline: true"
+    return ""
+
+
+def _bad_quote(input: Input, file: File) -> str:
+    """The first record in which a quote is not where one can be, or never closed; empty where there is none."""
+    import csv
+
+    delimiter, options = delimiter_of(file.path, input.options), input.options
+    mark, escape = options.get("quote", '"'), options.get("escape", '"')
+    if len(delimiter) > 1 or not mark:
+        return ""
+    doubled: dict[str, Any] = {} if escape in ("", mark) else {"escapechar": escape, "doublequote": False}
+    reader = csv.reader(_lines(input, file), delimiter=delimiter, quotechar=mark, strict=True, **doubled)
+    line = 1
+    try:
+        for _ in reader:
+            line = reader.line_num + 1
+    except csv.Error:
+        return f"{file.display}, line {line}: {UNCLOSED}"
     return ""
 
 

@@ -140,3 +140,40 @@ def test_two_thousand_columns_are_inferred(engine: SparkEngine, tmp_path: Path) 
     frame = scan(engine, tmp_path, "a.csv", "csv")
     assert {column.type_name for column in frame.columns} == {"bigint"}
     assert engine.narwhals(frame, lazy=False).rows() == [tuple(range(2000))]
+
+
+# -- quotes ------------------------------------------------------------------------------------------------------------
+
+MANY = "id,t\n" + "".join(f"{number},x{number}\n" for number in range(10_000))
+
+
+@pytest.mark.parametrize(
+    ("end", "options"),
+    [
+        ('10000,"a\n10001,z\n10002,zz\n', {"multiline": True}),
+        ('10000,"a\r\n10001,z\r\n10002,zz', {"multiline": True}),
+        ('10000,"a\n' + MANY[5:], {"multiline": True}),
+        ('10000,"a\n10001,"b"\n10002,c\n', {"multiline": True}),
+        ('10000,"a"b\n', {}),
+        ('10000,"a"b\n', {"multiline": True}),
+    ],
+)
+def test_a_quote_that_is_not_closed(engine: SparkEngine, tmp_path: Path, end: str, options: Any) -> None:
+    """Spark would take the rest of the file for one value."""
+    (tmp_path / "a.csv").write_text(MANY + end, newline="")
+    (tmp_path / "b.csv").write_text(MANY + end, newline="")
+    for path in ("a.csv", "[ab].csv"):
+        with pytest.raises(DataError, match=r"raw:[ab].csv, line 10002: a quote is opened here and never closed"):
+            engine.compute(scan(engine, tmp_path, path, "csv", {"id": "bigint", "t": "string"}, **options))
+
+
+@pytest.mark.parametrize(
+    "end",
+    ['10000,"a\nb\n"\n', '10000,"a\nb"', '10000,5" x\n', '10000,"a ""b"" c\n"\n10001,"x"\n', '10000,"x\ny"\n10001,y\n'],
+)
+def test_quotes_that_are_fine(engine: SparkEngine, tmp_path: Path, end: str) -> None:
+    (tmp_path / "a.csv").write_text('id,t\n-1,"a\nb\n"\n' + end, newline="")
+    frame = scan(engine, tmp_path, "a.csv", "csv", {"id": "bigint", "t": "string"}, multiline=True)
+    rows = frame.data.collect()
+    assert rows[0].t == "a\nb\n"
+    assert [row.id for row in rows] == [-1, 10_000, 10_001][: len(rows)]
