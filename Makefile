@@ -25,6 +25,10 @@ endif
 # What shows that reads, writes, checks, functions and kept frames work on another kind of session.
 SPARK_CORE := $(addprefix tests/contracts/test_,engines.py functions.py) \
   $(addprefix tests/engine/spark/test_,executors.py keep.py platform.py save.py session.py) -k "not ADLS"
+# What another kind of session can break first; `make test-connect ARGS=tests` runs all there is.
+CONNECT_CORE := tests/contracts/test_engines.py tests/engine/spark/test_platform.py -k "not ADLS"
+CLUSTER_CORE := tests/engine/spark/test_executors.py tests/contracts/test_functions.py tests/contracts/test_engines.py \
+  -k "not ADLS and (executors or functions or every_type or failed_check_leaves or handed_on or kept_frames)"
 
 .PHONY: help install demo sandbox jars test test-connect test-cluster test-oldest test-matrix lint format bench clean
 
@@ -71,8 +75,11 @@ test: install
 
 test-connect: export ODIBI_TEST_SPARK := connect
 test-cluster: export ODIBI_TEST_SPARK := cluster
-test-connect test-cluster: install
-	$(PY) -m pytest -q $(or $(ARGS),$(SPARK_CORE))
+test-connect: install
+	$(PY) -m pytest -q $(or $(ARGS),$(CONNECT_CORE))
+
+test-cluster: install
+	$(PY) -m pytest -q $(or $(ARGS),$(CLUSTER_CORE))
 
 # What odibi itself names is taken at its lower bound. These come with it, and the newest of them would not work with the
 # oldest of the others or would hide what is old: they are the ones of Databricks Runtime 16.4, msal that of 17.3.
