@@ -27,6 +27,10 @@ SMALL_PARTITION = 1000
 TXN = "odibiTxn"
 """The key under which a commit keeps the id of the transaction that made it."""
 
+MARK = "_odibi_makes_"
+"""What a file in a folder is called while a table is made there by files of names that are not ours to choose; the rest
+of its name is the transaction's. It stays where that failed: the files that no log names are no foreign ones."""
+
 
 class UnknownOutcome(AccessError):
     """The connection was lost during a commit, and with it the way to see whether it went through; or nobody answered,
@@ -175,6 +179,14 @@ def unknown_outcome(location: Location, error: str, lost: str) -> UnknownOutcome
     return UnknownOutcome(
         f"{location.display}: the commit ended with an error ({error}), and the log could not be read "
         f"to see whether it went through ({lost}); look at the table's history before you repeat the write"
+    )
+
+
+def may_still_come(location: Location, error: str) -> UnknownOutcome:
+    """Nobody answers, and who was to write may still be at work."""
+    return UnknownOutcome(
+        f"{location.display}: the connection to Spark was lost during the write ({error}), and the server may still "
+        "finish it; look at what is there before you repeat the write"
     )
 
 

@@ -15,11 +15,11 @@ from odibi.errors import AccessError, DataNotFoundError, closest
 from odibi.files.base import Entry, Files, Kind, is_glob, is_hidden
 from odibi.files.places import files_for
 from odibi.files.problems import explain, explained
-from odibi.files.stages import Stage, check_replaceable, new_txn, staged, staging, sweep
+from odibi.files.stages import Stage, added, check_replaceable, move_in, new_txn, staged, staging, sweep
 
 __all__ = [
-    "Entry", "Files", "Kind", "Stage", "check_replaceable", "expand", "explain", "explained", "files_for", "is_glob",
-    "is_hidden", "missing", "new_txn", "staged", "staging", "sweep",
+    "Entry", "Files", "Kind", "Stage", "added", "check_replaceable", "expand", "explain", "explained", "files_for",
+    "is_glob", "is_hidden", "missing", "move_in", "new_txn", "staged", "staging", "sweep",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ Behind URLs there are no locks: there the age, which is part of the transaction'
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import time
@@ -25,6 +26,10 @@ from odibi.files.problems import explained
 from odibi.files.urls import UrlFiles
 from odibi.parallel import Stopped, never
 
+Expected = Callable[[str], bool]
+"""Whether what is at a path is what was read."""
+ADDED = "added"
+"""A file of a stage: the names of files that go into the target's folder, until all are there."""
 Clean = Callable[[str], None]
 """Takes the id of a transaction that did not end well, and deletes what it left elsewhere."""
 _PACKED = re.compile(r"\.(gz|zst|zip|bz2|xz)$")
@@ -157,7 +162,11 @@ def _sweep_local(folder: str, location: Location, clean: Clean | None) -> None:
 
 
 def _recover(folder: str, target: str) -> None:
-    """Put back what was moved aside and not replaced."""
+    """Put back what was moved aside and not replaced, and take back files of which not all were added."""
+    names = _read_text(os.path.join(folder, ADDED))
+    for name in json.loads(names) if names else ():
+        with suppress(FileNotFoundError):
+            os.remove(os.path.join(target, name))
     old = os.path.join(folder, "old")
     if os.path.lexists(old) and not os.path.lexists(target):
         try:
@@ -241,13 +250,19 @@ def _remote_target(files: UrlFiles, folder: str) -> str | None:
 
 @contextmanager
 def staged(
-    location: Location, folder: bool = False, suffixes: tuple[str, ...] = (), stopped: Stopped = never
+    location: Location,
+    folder: bool = False,
+    suffixes: tuple[str, ...] = (),
+    stopped: Stopped = never,
+    expected: Expected | None = None,
 ) -> Iterator[str]:
     """A local path to write a file to (with `folder`: an empty folder to write files into), published on success.
 
     An existing folder is replaced only where all it holds are data files whose names end in one of `suffixes` (empty:
     any). Raises `DataError` where something else is in the way, `AccessError` where publishing is refused; then, as
-    after any error inside, the target is as it was. An upload ends with `KeyboardInterrupt` once it is stopped.
+    after any error inside, the target is as it was. An upload ends with `KeyboardInterrupt` once it is stopped. Where
+    a local folder goes in the place of what it was made of, `expected` is asked of that once it is moved aside: what
+    another writer changed meanwhile is put back, and `DataError` raised.
     """
     check_replaceable(location, folder, suffixes)
     with _room(location) as stage:
@@ -259,7 +274,7 @@ def staged(
             if location.local_path is None:
                 _publish_remote(location, path, stage.txn, stopped)
             else:
-                _publish_local(location.uri, path, stage.path)
+                _publish_local(location, path, stage.path, expected)
 
 
 @contextmanager
@@ -298,10 +313,63 @@ def check_replaceable(location: Location, folder: bool = False, suffixes: tuple[
         )
 
 
-def _publish_local(target: str, new: str, stage: str) -> None:
+@contextmanager
+def added(location: Location) -> Iterator[str]:
+    """An empty local folder; on success its files are put beside those in the target, which is a folder. Nothing that
+    is there is touched, so writers who add at the same time lose nothing. After an error, or the death of the writer
+    once the next one comes, none of the files is there."""
+    with staging(location) as stage:
+        path = os.path.join(stage.path, "new")
+        os.makedirs(path)
+        yield path
+        with explained(location, "write"):
+            _sync(path)
+            move_in(stage, path, location.uri, unique=True)
+
+
+def move_in(stage: Stage, folder: str, target: str, unique: bool = False) -> list[str]:
+    """Move the files of a folder, which is in the stage, into a folder that is there, with `unique` under names that no
+    other file has; gives their new places. Should anything go wrong, the end of the stage takes them back. Raises
+    `FileExistsError`."""
+    found = [os.path.join(top, name) for top, _, names in os.walk(folder) for name in names]
+    places = {path: os.path.relpath(path, folder) for path in found}
+    if unique:
+        places = {path: _unique(place, stage.txn) for path, place in places.items()}
+    for place in places.values():
+        if os.path.lexists(os.path.join(target, place)):
+            raise FileExistsError(place)
+    note = os.path.join(stage.path, ADDED)
+    _write_text(note + ".new", json.dumps(list(places.values())))
+    os.rename(note + ".new", note)
+    for path, place in places.items():
+        _make_folders(target, os.path.dirname(place))
+        os.rename(path, os.path.join(target, place))
+    os.remove(note)  # from here on they stay
+    return [os.path.join(target, place) for place in places.values()]
+
+
+def _unique(name: str, txn: str) -> str:
+    folder, base = os.path.split(name)
+    stem, dot, rest = base.partition(".")
+    return os.path.join(folder, f"{stem}-{txn}{dot}{rest}")
+
+
+def _make_folders(target: str, inside: str) -> None:
+    """Make folders below one that is there: if it is gone, another writer is replacing it."""
+    for part in inside.split(os.sep) if inside else ():
+        target = os.path.join(target, part)
+        with suppress(FileExistsError):
+            os.mkdir(target)
+
+
+def _publish_local(location: Location, new: str, stage: str, expected: Expected | None) -> None:
+    target = location.uri
     _sync(new)
     for attempt in range(PUBLISH_ATTEMPTS):
         _move_aside(target, new, stage)
+        old = os.path.join(stage, "old")
+        if expected is not None and not expected(old if os.path.lexists(old) else target):
+            raise changed_meanwhile(location)
         try:
             os.replace(new, target)
             break
@@ -309,6 +377,11 @@ def _publish_local(target: str, new: str, stage: str) -> None:
             if error.errno not in _TAKEN or attempt == PUBLISH_ATTEMPTS - 1:
                 raise
     _sync_folder(os.path.dirname(target))
+
+
+def changed_meanwhile(location: Location) -> DataError:
+    """What was read to be written anew is not what is there now."""
+    return DataError(f"{location.display} was changed by another writer meanwhile; nothing was written: run it again")
 
 
 def _move_aside(target: str, new: str, stage: str) -> None:

@@ -170,6 +170,15 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
+def is_out_of_touch(error: BaseException) -> bool:
+    """True where a server of Spark Connect no longer answers: what it was to do it may still do."""
+    return any(
+        (_is_rpc(each) or type(each).__name__ in ("SparkConnectGrpcException", "RetriesExceeded"))
+        and _PASSING.search(str(each))
+        for each in _causes(error)
+    )
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error

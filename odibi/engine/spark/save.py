@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from odibi.engine import delta_rules as rules
 from odibi.engine.base import Checks, Target, WriteReport
 from odibi.engine.spark import errors
 from odibi.engine.spark.cast import apply, plan_cast
@@ -36,6 +37,7 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
 
     location = target.location()
     publish.refuse_target(target, location)
+    there = publish.print_of(location) if target.mode == "append" else None
     exists = files_for(location).exists(location.uri)
     if exists and target.mode == "error":
         raise TargetExistsError(
@@ -53,8 +55,10 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
     while True:
         data = apply(plan, checking.guarded(counted=True), target.schema)
         try:
-            publish.put(session, replace(cast, data=data), target, location, old)
+            publish.put(session, replace(cast, data=data), target, location, old, there)
         except errors.spark_errors() as error:
+            if old is not None and errors.is_out_of_touch(error):
+                raise rules.may_still_come(location, str(error).strip().split("\n")[0]) from None
             _explain(checking, error)
             continue
         break

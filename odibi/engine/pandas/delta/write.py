@@ -177,7 +177,7 @@ def _refuse_foreign_objects(location: Location) -> None:
     if objects.is_file(location):
         raise file_in_the_way(location)
     foreign = objects.first_foreign(location, lambda name: parquet.txn_of(name) is not None)
-    if foreign is not None and not has_log(location):
+    if foreign is not None and not has_log(location) and not _marked(location):
         raise rules.foreign_files(location, foreign)
 
 
@@ -185,8 +185,13 @@ def _refuse_foreign(location: Location, stages: Path) -> None:
     """A folder of other files does not become a table silently. What another writer will commit is no such file."""
     files = files_for(location)
     foreign = [path for path in files.walk(location.uri) if not _under_way(path, stages)]
-    if foreign and not has_log(location):
+    if foreign and not has_log(location) and not _marked(location):
         raise rules.foreign_files(location, foreign[0])
+
+
+def _marked(location: Location) -> bool:
+    """Whether Spark makes a table there, or was to and failed."""
+    return any(entry.name.startswith(rules.MARK) for entry in files_for(location).entries(location.uri))
 
 
 def _under_way(path: str, stages: Path) -> bool:

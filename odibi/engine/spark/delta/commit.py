@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from odibi.engine import delta_log
@@ -21,7 +22,8 @@ from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import delta_name, reachable, spark_path
 from odibi.engine.spark.types import columns_of
 from odibi.errors import OdibiError
-from odibi.files import Files, explained, files_for, is_hidden
+from odibi.files import Entry, Files, Stage, explained, files_for, move_in, staging
+from odibi.files.stages import REMOTE_LITTER_SECONDS, age_of
 from odibi.location import Location
 from odibi.types import Column
 
@@ -30,10 +32,6 @@ LOOKED_THROUGH = 20
 """How many commits are read, newest first, to find the table's schema; then Spark is asked."""
 HISTORY = 100
 """How many commits of a history are looked through for a transaction."""
-MARK = "_odibi_makes_"
-"""What a file in the folder is called while a table is made there; the rest of its name is the transaction's."""
-_PART = re.compile(r"\.?part-\d{5}-[0-9a-f-]{36}[\w.-]*\.parquet(?:\.crc)?")
-"""Spark's names for the files of a table, and Hadoop's for their sums."""
 _LOGGED = re.compile(r"(\d{20})\.(?:json|checkpoint\..*parquet)")
 _NO_TABLE = re.compile(r"DELTA_MISSING_DELTA_TABLE|DELTA_TABLE_NOT_FOUND|PATH_NOT_FOUND|TABLE_OR_VIEW_NOT_FOUND")
 
@@ -103,54 +101,93 @@ def find_table(session: Session, location: Location) -> Table | None:
 
 
 @contextmanager
-def making(location: Location, txn: str) -> Iterator[None]:
-    """Around the write that makes a table. A folder of other files does not become one silently; a mark in the folder
-    tells other writers that the files there are no such. After an error the files that no log names are deleted."""
+def making(location: Location, txn: str) -> Iterator[Location]:
+    """Around the write that makes a table: where to write it. A folder of other files does not become one silently.
+
+    A local table is made in a private folder beside its own and moved there, so that what is deleted after an error is
+    never another writer's. Elsewhere it is made in its place, under a mark which tells other writers that the files
+    there are no foreign ones. After an error mark and files stay: nobody knows whose they are, and a vacuum of the
+    table to come deletes them. Raises `Conflict` where another writer has made the table meanwhile.
+    """
     if not reachable(location):
-        yield
+        yield location
         return
     files = files_for(location)
     with explained(location, "write"):
         _refuse_foreign(location, files)
-        was_there = files.exists(location.uri)
-        mark = files.join(location.uri, MARK + txn)
-        with files.open_write(mark) as file:
-            file.write(b"a table is being made here")
-    try:
-        yield
-    except BaseException:
-        with suppress(OdibiError, OSError):
-            files.delete(mark)
-            _clear(location, files, was_there)
-        raise
+    if is_local(location):
+        with staging(location) as stage:
+            made = Path(stage.path, "new")
+            yield replace(location, uri=str(made))
+            if (made / LOG).is_dir():  # else the write is tried again
+                with explained(location, "write"):
+                    _put_in_place(stage, location)
+        return
+    mark = files.join(location.uri, rules.MARK + txn)
+    with explained(location, "write"), files.open_write(mark) as file:
+        file.write(b"a table is being made here")
+    yield location
     with suppress(OdibiError, OSError):
         files.delete(mark)
+        for old in _marks(location, files):
+            if age_of(old.name.removeprefix(rules.MARK)) > REMOTE_LITTER_SECONDS:
+                files.delete(old.path)
+
+
+def is_local(location: Location) -> bool:
+    """Whether a folder can be moved to a place in one step, and another one's be told from it."""
+    return location.local_path is not None and not location.governed
 
 
 def _refuse_foreign(location: Location, files: Files) -> None:
     foreign = next(iter(files.walk(location.uri)), None)
-    if foreign is not None and not _is_made(location, files):
+    if foreign is not None and not _marks(location, files) and not _Log(location).versions():
         raise rules.foreign_files(location, foreign)
 
 
-def _is_made(location: Location, files: Files) -> bool:
-    """Whether there is a table, or another writer is about to make one."""
-    marked = any(entry.name.startswith(MARK) for entry in files.entries(location.uri))
-    return marked or bool(_Log(location).versions())
+def _marks(location: Location, files: Files) -> list[Entry]:
+    return [entry for entry in files.entries(location.uri) if entry.name.startswith(rules.MARK)]
 
 
-def _clear(location: Location, files: Files, was_there: bool) -> None:
-    """Delete what a write left that made no table."""
-    if _is_made(location, files):
+def _put_in_place(stage: Stage, location: Location) -> None:
+    """Move a new table to its folder: in one step, or where something is in the folder, the commit last."""
+    made, target = Path(stage.path, "new"), Path(location.uri)
+    try:
+        if target.is_dir():
+            target.rmdir()  # an empty one: Windows renames over none
+        made.rename(target)
         return
-    if any(_PART.fullmatch(files.split(path)[1]) is None for path in files.walk(location.uri)):
-        return
-    if not was_there:
-        files.delete(location.uri)
-        return
-    for entry in files.entries(location.uri):
-        if (entry.is_folder and not is_hidden(entry.name)) or _PART.fullmatch(entry.name) or entry.name == LOG:
-            files.delete(entry.path)
+    except OSError:
+        if not target.is_dir():
+            raise
+    log = Path(stage.path, LOG)
+    (made / LOG).rename(log)
+    moved = move_in(stage, str(made), location.uri)
+    try:
+        _move_log(log, target / LOG)
+    except FileExistsError as error:  # only now it is certain that no log names them
+        for path in moved:
+            with suppress(OSError):
+                Path(path).unlink()
+        raise rules.Conflict(str(error)) from error
+
+
+def _move_log(made: Path, log: Path) -> None:
+    """The commit first, which makes the table; what else is there only speaks of it. Raises `FileExistsError`."""
+    log.mkdir(exist_ok=True)
+    own, place = made / f"{0:020}.json", log / f"{0:020}.json"
+    try:
+        place.hardlink_to(own)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # a file system without links
+        if place.exists():
+            raise FileExistsError(str(place)) from None
+        own.rename(place)
+    for path in made.iterdir():
+        with suppress(OSError):  # it can be made again
+            if not (log / path.name).exists():
+                path.rename(log / path.name)
 
 
 def _described(session: Session, location: Location) -> Table | None:

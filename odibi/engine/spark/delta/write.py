@@ -29,6 +29,7 @@ from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import options_of, spark_path
 from odibi.errors import OdibiError
 from odibi.files import new_txn
+from odibi.location import Location
 from odibi.types import Column
 
 _CONFLICTS = re.compile(
@@ -153,23 +154,30 @@ class _Write:
         if not self.asked:
             self._ask()
         while True:
-            txn, data = new_txn(), self.checking.guarded(self.plan.blanks)
-            try:
-                with making(self.location, txn) if self.plan.table is None else nullcontext():
-                    self._send(data, txn)
-            except errors.spark_errors() as raised:
-                error = errors.underlying(raised, data)
-                found = self._outcome(error, txn)
-                if found is None:
-                    self._explain(error)
-                    continue
-            else:
-                found = find_commit(self.session, self.location, txn, self.plan.table)
-                if found is None and self.plan.table is None and self.location.table:
-                    found = first_commit(self.session, self.location)
+            txn = new_txn()
+            with making(self.location, txn) if self.plan.table is None else nullcontext(self.location) as place:
+                found = self._committed(place, txn)
+            if found is not None:
+                return self._report(found)
+
+    def _committed(self, place: Location, txn: str) -> Commit | None:
+        """What is committed at a place, which is the table's own or where it is made; None where it is to be tried
+        again."""
+        data = self.checking.guarded(self.plan.blanks)
+        try:
+            self._send(data, txn, place)
+        except errors.spark_errors() as raised:
+            error = errors.underlying(raised, data)
+            found = self._outcome(error, txn, place)
             if found is None:
-                raise rules.commit_not_found(self.location)
-            return self._report(found)
+                self._explain(error)
+            return found
+        found = find_commit(self.session, place, txn, self.plan.table)
+        if found is None and self.plan.table is None and place.table:
+            found = first_commit(self.session, place)
+        if found is None:
+            raise rules.commit_not_found(self.location)
+        return found
 
     def _ask(self) -> None:
         """What is asked of all rows before the write; what is used more than once is computed once."""
@@ -178,7 +186,7 @@ class _Write:
         self.checking.before()
         self.asked = True
 
-    def _send(self, data: Any, txn: str) -> None:
+    def _send(self, data: Any, txn: str, place: Location) -> None:
         """Let Spark write and commit."""
         plan, target = self.plan, self.target
         writer = data.write.format("delta").options(**options_of(target))
@@ -193,21 +201,25 @@ class _Write:
         else:  # where the session overwrites partitions only, this write says otherwise
             writer = writer.mode("overwrite").option("overwriteSchema", str(plan.renews).lower())
             writer = writer.option("partitionOverwriteMode", "static")
-        if self.location.table:
-            writer.saveAsTable(self.location.table)
+        if place.table:
+            writer.saveAsTable(place.table)
         else:
-            writer.save(spark_path(self.location))
+            writer.save(spark_path(place))
 
-    def _outcome(self, error: BaseException, txn: str) -> Commit | None:
-        """What was committed although Spark ended with an error; None where the log shows that nothing was."""
+    def _outcome(self, error: BaseException, txn: str, place: Location) -> Commit | None:
+        """What was committed although Spark ended with an error; None where the log shows that nothing was.
+        Raises `UnknownOutcome`, also where an append may still be committed."""
         if self.checking.violated(error):
             return None
         unreadable: tuple[type[BaseException], ...] = (OdibiError, OSError, *errors.spark_errors())
         try:
-            return find_commit(self.session, self.location, txn, self.plan.table)
+            found = find_commit(self.session, place, txn, self.plan.table)
         except unreadable as lost:
             first, second = (str(each).strip().split("\n")[0] for each in (error, lost))
             raise rules.unknown_outcome(self.location, first, second) from None
+        if found is None and self.target.mode == "append" and errors.is_out_of_touch(error):
+            raise rules.may_still_come(self.location, str(error).strip().split("\n")[0]) from None
+        return found
 
     def _explain(self, error: BaseException) -> None:
         """Raise what the error means; returns where the write is to be tried again."""

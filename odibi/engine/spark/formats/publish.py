@@ -1,8 +1,9 @@
 """Plain files of the Spark engine, written aside and then put in place.
 
 Spark writes a folder. Beside a local target it is written into a private folder, which takes the target's place in one
-rename, whether a file or a folder is there. An append links what is there into that folder, and Spark's new files lie
-beside it. On object stores a folder can not be replaced in one step: there only what is new can be written.
+rename, whether a file or a folder is there. An append to a folder adds Spark's new files to it, so that writers who
+append at the same time lose nothing; one that makes something new of what is there refuses what another writer changed
+meanwhile. On object stores a folder can not be replaced in one step: there only what is new can be written.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from odibi.connections.base import Location
@@ -22,13 +24,16 @@ from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import reachable, spark_path
 from odibi.errors import DataError
-from odibi.files import Files, check_replaceable, explained, files_for, is_hidden, new_txn, staged
+from odibi.files import Files, added, check_replaceable, explained, files_for, is_hidden, new_txn, staged
 from odibi.files.local import LocalFiles
+from odibi.files.stages import changed_meanwhile
 from odibi.files.urls import UrlFiles
 from odibi.formats import FORMATS as VOCABULARY
 from odibi.parallel import Stopped
 
 TEXTS = ("csv", "json")
+Print = frozenset[tuple[str, int, int, int]]
+"""Files by their names, with what changes when they do."""
 
 
 def existing(session: Session, frame: SparkFrame, target: Target) -> SparkFrame:
@@ -67,8 +72,16 @@ def refuse_target(target: Target, location: Location) -> None:
             check_replaceable(location, bool(target.partition_by), format.suffixes)
 
 
-def put(session: Session, frame: SparkFrame, target: Target, location: Location, old: SparkFrame | None = None) -> None:
+def put(
+    session: Session,
+    frame: SparkFrame,
+    target: Target,
+    location: Location,
+    old: SparkFrame | None = None,
+    there: Print | None = None,
+) -> None:
     """Write a frame that is cast and checked, and put it in place; with `old`, what the target holds, it is an append.
+    `there` is what lay there before `old` was looked for, where that must not change.
 
     After any error the target is as it was. Raises `DataError` for what the format can not hold.
     """
@@ -76,11 +89,14 @@ def put(session: Session, frame: SparkFrame, target: Target, location: Location,
     check_partition_by(target, frame.columns)
     frame = _without_empty_partitions(frame, target)
     codec: Codec = FORMATS[target.format]
+    local = location.local_path is not None and not location.governed
     if old is not None and not _goes_beside(codec, old, frame, target, location):
         frame, old = _whole(old, frame), None
     with explained(location, "write"):
-        if location.local_path is not None and not location.governed:
-            _put_local(session, codec, frame, target, location, old is not None)
+        if local and old is not None and os.path.isdir(location.uri):
+            _add_local(session, codec, frame, target, location)
+        elif local:
+            _put_local(session, codec, frame, target, location, there, old is not None)
         else:
             _put_remote(session, codec, frame, target, location, old is not None)
 
@@ -134,18 +150,55 @@ def _without_empty_partitions(frame: SparkFrame, target: Target) -> SparkFrame:
 
 
 def _put_local(
-    session: Session, codec: Codec, frame: SparkFrame, target: Target, location: Location, append: bool
+    session: Session,
+    codec: Codec,
+    frame: SparkFrame,
+    target: Target,
+    location: Location,
+    there: Print | None,
+    append: bool,
 ) -> None:
     suffixes = VOCABULARY[target.format].suffixes
-    with staged(location, not codec.single, suffixes, _stopped(session)) as path:
+    expected = None if there is None else partial(_is_still, there)
+    with staged(location, not codec.single, suffixes, _stopped(session), expected) as path:
         place = spark_path(replace(location, uri=path))
         codec.write(session, frame, target, path if codec.single else place)
         if codec.single:
             return
         _tidy(path)
         _finish(target, path)
+        if append and expected is not None and not expected(location.uri):
+            raise changed_meanwhile(location)
         if append:
             _link(location.uri, path)
+
+
+def _add_local(session: Session, codec: Codec, frame: SparkFrame, target: Target, location: Location) -> None:
+    with added(location) as path:
+        codec.write(session, frame, target, spark_path(replace(location, uri=path)))
+        _tidy(path)
+        _finish(target, path)
+
+
+def print_of(location: Location) -> Print | None:
+    """What tells whether a local file, or the files of a folder, are changed, or anything comes to be there."""
+    return None if location.local_path is None or location.governed else _print(location.uri)
+
+
+def _print(path: str) -> Print:
+    if not os.path.exists(path):
+        return frozenset()
+    files = [path] if os.path.isfile(path) else LocalFiles().walk(path)
+    return frozenset((os.path.relpath(file, path), *_facts(file)) for file in files)
+
+
+def _facts(path: str) -> tuple[int, int, int]:
+    found = os.stat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _is_still(there: Print, path: str) -> bool:
+    return _print(path) == there
 
 
 def _tidy(folder: str) -> None:
@@ -164,17 +217,8 @@ def _finish(target: Target, folder: str) -> None:
 
 
 def _link(old: str, folder: str) -> None:
-    """What is there goes into the new folder as well: as links, which cost nothing and are none of the old folder's."""
-    if os.path.isfile(old):
-        _link_file(old, os.path.join(folder, f"part-{new_txn()}{''.join(Path(old).suffixes[-2:])}"))
-        return
-    for path in LocalFiles().walk(old):
-        inside = os.path.join(folder, os.path.relpath(path, old))
-        os.makedirs(os.path.dirname(inside), exist_ok=True)
-        _link_file(path, inside)
-
-
-def _link_file(old: str, new: str) -> None:
+    """A file that is there goes into the new folder as well: as a link, which costs nothing."""
+    new = os.path.join(folder, f"part-{new_txn()}{''.join(Path(old).suffixes[-2:])}")
     try:
         os.link(old, new, follow_symlinks=True)
     except (OSError, NotImplementedError):  # a file system without links

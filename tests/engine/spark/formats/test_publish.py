@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 from odibi.connections import LocalConnection
 from odibi.engine import Engine, PandasEngine, SparkEngine
 from odibi.engine.base import Query, Source, Target
+from odibi.engine.spark.formats import publish
 from odibi.errors import DataError, OdibiError, UnsupportedError
+from odibi.files import stages
 from odibi.testing import MemoryConnection
 from odibi.testing.frames import arrow_table
 from odibi.types import parse_type
@@ -118,6 +122,84 @@ def test_partitions_are_appended_to(lake: Lake, on_spark: Engine, on_pandas: Eng
     assert old < new
     assert lake.ids(on_spark, "p", "parquet") == lake.ids(on_pandas, "p", "parquet") == [1, 1, 2, 2]
     assert set(lake.ids(on_spark, "p", "parquet", "name")) == {"a,b", 'ü "x"\ny'}
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "parquet", "avro"])
+@pytest.mark.parametrize("there", ["a folder", "a file", "nothing"])
+def test_who_appends_at_the_same_time_loses_nothing(
+    lake: Lake, on_spark: Engine, on_pandas: Engine, format: str, there: str
+) -> None:
+    """What makes the folder while others do the same is refused rather than forgotten."""
+    path = PATHS[format]
+    before = [] if there == "nothing" else [1, 2]
+    if before:
+        lake.write(on_spark if there == "a folder" else on_pandas, path, format)
+
+    def append(number: int) -> int | None:
+        try:
+            lake.write(on_spark, path, format, [{"id": number, "name": "x", "day": None}], mode="append")
+        except DataError:
+            if there == "a folder":
+                raise
+            return None
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [number for number in pool.map(append, range(10, 16)) if number is not None]
+    assert len(done) == 6 if there == "a folder" else done
+    assert lake.ids(on_spark, path, format) == sorted([*before, *done], key=repr)
+    assert lake.names() == [path]
+
+
+def test_an_append_that_fails_half_way_leaves_nothing(
+    lake: Lake, on_spark: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does one whose writer was killed there, once the next one comes."""
+    lake.write(on_spark, "p", "parquet", partition_by=("name",))
+    before = sorted((lake.folder / "p").rglob("part-*"))
+    rename, left = os.rename, [2]
+
+    def fail(old: str, new: str) -> None:
+        if "part-" in new:
+            left[0] -= 1
+            if not left[0]:
+                raise OSError("the disk is full")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(OdibiError, match="the disk is full"):
+        lake.write(on_spark, "p", "parquet", mode="append", partition_by=("name",))
+    assert sorted((lake.folder / "p").rglob("part-*")) == before
+    assert lake.names() == ["p"]
+    left[0] = 2
+    monkeypatch.setattr(stages, "_recover", lambda *_: None)
+    monkeypatch.setattr(stages, "_remove_stage", lambda folder, lock: lock.release())
+    with pytest.raises(OdibiError, match="the disk is full"):
+        lake.write(on_spark, "p", "parquet", mode="append", partition_by=("name",))
+    monkeypatch.undo()
+    assert len(sorted((lake.folder / "p").rglob("part-*"))) == len(before) + 1
+    lake.write(on_spark, "p", "parquet", mode="append", partition_by=("name",))
+    assert lake.ids(on_spark, "p", "parquet") == [1, 1, 2, 2]
+    assert lake.names() == ["p"]
+
+
+def test_an_append_that_writes_all_anew_keeps_what_another_writer_added(
+    lake: Lake, on_spark: Engine, on_pandas: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.write(on_spark, "p", "parquet", partition_by=("name",))
+    whole = publish._whole
+
+    def meanwhile(*given: Any) -> Any:
+        monkeypatch.setattr(publish, "_whole", whole)
+        lake.write(on_spark, "p", "parquet", mode="append", partition_by=("name",))
+        return whole(*given)
+
+    monkeypatch.setattr(publish, "_whole", meanwhile)
+    with pytest.raises(DataError, match="lake:p was changed by another writer meanwhile"):
+        lake.write(on_spark, "p", "parquet", mode="append", partition_by=("id",))
+    assert lake.ids(on_spark, "p", "parquet") == [1, 1, 2, 2]
+    lake.write(on_spark, "p", "parquet", mode="append", partition_by=("id",))
+    assert lake.ids(on_spark, "p", "parquet") == [1, 1, 1, 2, 2, 2]
 
 
 def test_an_append_with_other_partitions_writes_all_of_it_anew(lake: Lake, on_spark: Engine) -> None:
