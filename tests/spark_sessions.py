@@ -45,7 +45,7 @@ JAVA = "-Xss4m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 """Quick to start. Without the last the one before it would leave a code cache that fills within two minutes."""
 
 OLD_SOCKETS = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-"""The py4j of Spark 3.5 leaves its sockets to the garbage collector."""
+"""PySpark 3.5 and 4.0 leave their sockets to the garbage collector."""
 
 _list = pytest.StashKey[Path]()
 
@@ -61,8 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if KIND not in (*MASTERS, "none"):
         raise pytest.UsageError(f"ODIBI_TEST_SPARK is {KIND!r}; it can be {', '.join(MASTERS)}, none")
     config.addinivalue_line("markers", "spark: uses Spark; every such test gets it by itself")
-    if _version("pyspark").startswith("3."):
+    if _version("pyspark").startswith(("3.", "4.0.")):
         config.addinivalue_line("filterwarnings", OLD_SOCKETS)
+    if _version("pyspark").startswith("3."):
         config.addinivalue_line("filterwarnings", "ignore:distutils Version classes:DeprecationWarning")
     config.addinivalue_line("markers", "jvm: asks Spark's JVM; skipped on Spark Connect, which shows none")
     config.addinivalue_line("markers", "one_machine: needs executors on the driver; skipped on a cluster")
