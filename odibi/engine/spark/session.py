@@ -151,12 +151,12 @@ class Session:
             del _changed[_key(self.spark)]
             if not _changed:
                 _let_speak()
-        for name, value in changed.before.items():
-            with suppress(PySparkException, Py4JError, OSError):  # it may have been stopped meanwhile
-                if value is None:
-                    self.spark.conf.unset(name)
-                else:
-                    self.spark.conf.set(name, value)
+            for name, value in changed.before.items():  # before an engine comes that would find them as they should be
+                with suppress(PySparkException, Py4JError, OSError):  # it may have been stopped meanwhile
+                    if value is None:
+                        self.spark.conf.unset(name)
+                    else:
+                        self.spark.conf.set(name, value)
 
 
 class _Changed:

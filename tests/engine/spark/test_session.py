@@ -560,3 +560,48 @@ def test_ctrl_c_ends_a_run_on_spark_cleanly(child: Callable[..., Any], tmp_path:
     assert told["pipeline"]["status"] == "interrupted"
     assert not list((tmp_path / "lake").glob("numbers/_delta_log/*.json"))
     _wait_for_the_end(jvm)
+
+
+class Conf(dict[str, str]):
+    """The settings of a session, and what is done when one is set."""
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        super().__init__(settings)
+        self.then: Callable[[], None] = lambda: None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name, default)
+
+    def set(self, name: str, value: str) -> None:
+        self.then()
+        self[name] = value
+
+    def unset(self, name: str) -> None:
+        self.pop(name, None)
+
+
+def test_no_engine_begins_while_another_puts_the_settings_back(spark: Any) -> None:
+    """It would find them as it wants them, and work with what the user has."""
+    del spark  # only that pyspark is there
+    conf = Conf({"spark.sql.ansi.enabled": "false"})
+    borrowed = type("Borrowed", (), {"conf": conf, "session_id": "s", "is_stopped": False})()
+    made = Session(borrowed)
+    assert conf["spark.sql.ansi.enabled"] == "true"
+    free = []
+
+    def look() -> None:
+        taken = session._lock.acquire(blocking=False)
+        free.append(taken)
+        if taken:
+            session._lock.release()
+
+    def beside() -> None:
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    conf.then = beside
+    made.close()
+    assert conf["spark.sql.ansi.enabled"] == "false"
+    assert free
+    assert not any(free)
