@@ -1,5 +1,4 @@
-"""Frames that are computed once and held. Nothing here starts a job by itself: rows are kept as the first user computes
-them.
+"""Frames that are computed once and held, as their first user computes them, where that can be.
 
 Two ways, as Spark has two:
 
@@ -76,11 +75,13 @@ def _is_held(data: Any) -> bool:
 
 
 def _checkpointed(session: Session, frame: SparkFrame) -> SparkFrame | None:
-    """Spark lets go of the rows once no plan refers to them."""
+    """Spark lets go of the rows once no plan refers to them. With several executors they are computed now:
+    two users at the same time would have two executors compute one part, each other rows, and each keep its own."""
     if not session.platform.local_checkpoint:
         return None
+    eager = not session.platform.local
     try:
-        return replace(frame, data=frame.data.localCheckpoint(eager=False), lazy=False)
+        return replace(frame, data=frame.data.localCheckpoint(eager=eager), lazy=False)
     except errors.spark_errors() as error:
         if explain_refusal(error) is None:
             raise
