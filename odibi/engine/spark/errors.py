@@ -22,9 +22,6 @@ from odibi.errors import AccessError, DataError, DataNotFoundError, OdibiError, 
 from odibi.types import Column
 
 LOG = logging.getLogger("odibi.spark")
-for _name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
-    # pyspark prints the JVM's trace of every failed analysis; what the user needs of it is in our message
-    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 AT_END = "syntax error at the end of the SQL"
 Place = Callable[["Raised"], "int | None"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,15 +123,24 @@ FILES = {
 }
 
 
-def run(spark: Any, function: str, files: Any = FILES) -> Any:
-    made = project(PROJECT.replace("FUNCTION", function), files)
-    engine = SparkEngine(made.load().project.connections, spark_session=spark)
-    return made.run(engine=engine), engine
+@pytest.fixture
+def run(spark: Any) -> Iterator[Callable[..., Any]]:
+    """Run a function of the project; engines are closed at the end."""
+    engines = []
+
+    def work(function: str, files: Any = FILES) -> Any:
+        made = project(PROJECT.replace("FUNCTION", function), files)
+        engines.append(SparkEngine(made.load().project.connections, spark_session=spark))
+        return made.run(engine=engines[-1]), engines[-1]
+
+    yield work
+    for engine in engines:
+        engine.close()
 
 
 @pytest.mark.parametrize("function", ["by_udf", "by_pandas_udf", "by_map", "by_group", "by_module", "by_package"])
-def test_functions_and_the_modules_they_use_reach_the_executors(spark: Any, function: str) -> None:
-    done, engine = run(spark, function)
+def test_functions_and_the_modules_they_use_reach_the_executors(run: Any, function: str) -> None:
+    done, engine = run(function)
     done.raise_for_failure()
     expected = [{"id": n, "k": n % 2, "x": n * 20} for n in range(4)]
     assert_frame_equal(engine.read("lake", path="done"), expected)
@@ -157,27 +167,27 @@ def test_a_udf_over_columns_comes_to_its_end(spark: Any, tmp_path: Path, form: s
     engine.close()
 
 
-def test_an_edited_file_is_taken_as_it_is_now(spark: Any) -> None:
-    run(spark, "by_udf")[0].raise_for_failure()
+def test_an_edited_file_is_taken_as_it_is_now(run: Any) -> None:
+    run("by_udf")[0].raise_for_failure()
     edited = {**FILES, "steps/mine.py": MINE.replace("FACTOR = 10", "FACTOR = 15")}
-    done, engine = run(spark, "by_udf", edited)
+    done, engine = run("by_udf", edited)
     done.raise_for_failure()
     assert sorted(row.x for row in engine.read("lake", path="done").collect()) == [0, 30, 60, 90]
 
 
-def test_the_session_is_as_it_was(spark: Any) -> None:
+def test_the_session_is_as_it_was(spark: Any, run: Any) -> None:
     import sys
 
     setting = "spark.sql.execution.pythonUDF.arrow.enabled"
     before = list(sys.path), spark.conf.get(setting)
-    done, engine = run(spark, "by_udf")
+    done, engine = run("by_udf")
     done.raise_for_failure()
     engine.close()
     assert (sys.path, spark.conf.get(setting)) == before
 
 
-def test_a_module_that_is_imported_on_the_executors_is_told(spark: Any) -> None:
-    done, _ = run(spark, "late")
+def test_a_module_that_is_imported_on_the_executors_is_told(run: Any) -> None:
+    done, _ = run("late")
     text = done.errors["done"]
     assert "No module named 'prices_of_later'" in text
     assert "at the top of" in text
@@ -185,12 +195,12 @@ def test_a_module_that_is_imported_on_the_executors_is_told(spark: Any) -> None:
     assert f"mine.py:{line}" in text
 
 
-def test_what_is_installed_is_left_alone(spark: Any) -> None:
+def test_what_is_installed_is_left_alone(run: Any) -> None:
     import pyspark.cloudpickle as pickle
 
     from odibi.engine.spark import executors
 
-    run(spark, "by_udf")[0].raise_for_failure()
+    run("by_udf")[0].raise_for_failure()
     names: Any = pickle.list_registry_pickle_by_value()  # type: ignore[no-untyped-call]
     assert not {name.partition(".")[0] for name in names} & {"odibi", "pyspark", "pandas", "threading"}
     assert executors.modules_of(project) == []
