@@ -172,6 +172,20 @@ def test_several_accounts(folder: Path, azure: Sandbox) -> None:
     assert len(secrets) == 7  # three for each run, one for the engine that reads afterwards
 
 
+def test_several_accounts_on_spark(folder: Path, azure: Sandbox, azure_spark: Any) -> None:
+    """Also into the tables that the other engine made."""
+    put_seed(azure)
+    file = "example_multi_account.yaml"
+    found = []
+    for engine in ("pandas", "spark"):
+        Pipeline.from_yaml(file, engine=engine).run().raise_for_failure()
+        reader = Pipeline.from_yaml(file, engine="pandas").engine()
+        found.append([reader.read("gold", path=path) for path in ("by_region", "by_month")])
+        reader.close()
+    for by_pandas, by_spark in zip(*found, strict=True):
+        assert_frame_equal(by_spark, by_pandas)
+
+
 def test_several_accounts_as_a_reader_runs_them(folder: Path, azure_server: Sandbox) -> None:
     """The command in examples/README.md, which starts an offline Azure of its own."""
     command = ["sandbox", "run", "example_multi_account.yaml", "--seed", "sandbox_seed", "--save", "saved", "--quiet"]

@@ -147,8 +147,12 @@ def test_a_failed_analysis_prints_nothing(spark: Any, capfd: pytest.CaptureFixtu
 
 
 @pytest.mark.jvm
-def test_loggers_of_a_guest_speak_again(spark: Any) -> None:
+def test_loggers_of_a_guest_speak_again(spark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyspark.logger", reason="Spark 3.5 has no such loggers")
+    monkeypatch.setattr(session, "_changed", {})  # engines of other tests that are not closed yet
+    monkeypatch.setattr(session, "_levels", {})
+    for name in session.NOISY_LOGGERS:
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.WARNING)
     logger = logging.getLogger("SQLQueryContextLogger")
     made = Session(spark)
     quiet = logger.level
