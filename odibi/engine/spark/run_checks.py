@@ -463,4 +463,4 @@ def _fetched(session: Session, value: Any) -> Any:
     if not isinstance(value, JavaObject):
         return value
     packed = session.spark._jvm.org.apache.spark.sql.api.python.PythonSQLUtils.toPyRow(value)
-    return CPickleSerializer().loads(packed)
+    return CPickleSerializer().loads(packed)  # type: ignore[no-untyped-call]
