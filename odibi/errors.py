@@ -40,7 +40,10 @@ class OdibiError(Exception):
     """Base of all errors that odibi raises on purpose. Its text is a message for the user.
 
     No secret gets into it, nor stays in the text of the library's error that is being handled when it is made.
+    `stories` has the places of the stories of a run that could not start for it, by pipeline.
     """
+
+    stories: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, *args: object) -> None:
         clean_handled()
@@ -120,12 +123,10 @@ class PathEscapeError(AccessError, ValueError):
 class KeyFetchError(AccessError, RuntimeError):
     """Credentials could not be fetched; the text has one line a connection, each with its cause and the way out.
 
-    `failed` are the names of these connections, where several were fetched together. `stories` has the places of the
-    stories of a run that could not start for it, by pipeline.
+    `failed` are the names of these connections, where several were fetched together.
     """
 
     failed: frozenset[str] = frozenset()
-    stories: Mapping[str, str] = MappingProxyType({})
 
 
 class KeyFetchTimeout(KeyFetchError, TimeoutError):

@@ -153,6 +153,12 @@ class RunInfo:
     selection: Sequence[str] = ()
 
 
+class EngineStarting(NamedTuple):
+    """What the engine computes with is started, which takes seconds; `what` names it for the user."""
+
+    what: str
+
+
 class RunStarted(NamedTuple):
     """A run begins."""
 
@@ -225,7 +231,8 @@ class RunFinished(NamedTuple):
 
 
 Event = (
-    RunStarted
+    EngineStarting
+    | RunStarted
     | PipelineStarted
     | NodeStarted
     | NodeRetried

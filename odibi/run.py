@@ -19,8 +19,9 @@ from odibi import graph
 from odibi._version import __version__
 from odibi.credentials import fetch, needy_connections, selected_nodes
 from odibi.engine.base import Engine
-from odibi.errors import KeyFetchError, NodeError, UnknownNameError
+from odibi.errors import KeyFetchError, NodeError, OdibiError, UnknownNameError
 from odibi.events import (
+    EngineStarting,
     ErrorRecord,
     Event,
     NodeFinished,
@@ -100,8 +101,9 @@ def run_project(
     """Run the selected pipelines of a project. `recorder(emit, reachable)` makes the observer that writes the stories;
     their own connection is not `reachable` where it needs a credential that did not come.
 
-    Raises `UnknownNameError` for a pipeline or node that is not there, and `KeyFetchError` with all credentials that
-    could not be fetched, before anything runs; the stories say so, and the error says where they are.
+    Raises `UnknownNameError` for a pipeline or node that is not there, and, before anything runs, `KeyFetchError` with
+    all credentials that could not be fetched, or what the engine could not be started for (`MissingExtraError`, …); the
+    stories say so, and the error says where they are.
     Failures of nodes are in the result, not raised. Ctrl-C ends the run cleanly: the result's status is `interrupted`.
     """
     selected = select_pipelines(project, options.pipelines, options.nodes)
@@ -110,8 +112,9 @@ def run_project(
     odd: tuple[str, ...] = ()
     try:
         odd = fetch(needy, lambda: stop.requested)
-    except KeyFetchError as error:
-        reachable = project.story.connection not in error.failed
+        _start(engine, observers)
+    except OdibiError as error:
+        reachable = not isinstance(error, KeyFetchError) or project.story.connection not in error.failed
         told = [partial(_tell_of_stories, observer) for observer in observers]
         refused = _Run(project, engine, options, told, _recorder(recorder, reachable), stop)
         refused.refuse(selected, str(error))
@@ -122,6 +125,14 @@ def run_project(
         reachable = project.story.connection not in needy
         return _Run(project, engine, options, observers, _recorder(recorder, reachable), stop).run(selected)
     return _Run(project, engine, options, observers, _recorder(recorder), stop, odd).run(selected)
+
+
+def _start(engine: Engine, observers: Sequence[Observer]) -> None:
+    what = engine.starting()
+    if what:
+        for observer in observers:
+            observer(EngineStarting(what))
+        engine.start()
 
 
 def _recorder(

@@ -16,8 +16,8 @@ from odibi.connections import CONNECTIONS, LocalConnection
 from odibi.connections.base import Location
 from odibi.context import PandasContext
 from odibi.engine import PandasEngine
-from odibi.errors import UnknownNameError
-from odibi.events import NodeFinished, NodeRetried, NodeStarted
+from odibi.errors import UnknownNameError, UnsupportedError
+from odibi.events import EngineStarting, NodeFinished, NodeRetried, NodeStarted, RunStarted
 from odibi.model import Model
 from odibi.testing import TestRun, project, run_project
 from odibi.transforms import transform
@@ -377,6 +377,50 @@ def test_a_type_that_does_not_fit_is_told_without_computing_anything() -> None:
     engine.close()
     assert "the table's column is bigint" in run.errors["a"]
     assert engine.calls["probe"] == engine.calls["keep"] == 0
+
+
+# -- an engine that must be started ------------------------------------------------------------------------------------
+
+
+class Started(PandasEngine):
+    """An engine that needs something started, and may not get it."""
+
+    lacks = ""
+    was_started = False
+
+    def starting(self) -> str:
+        return "the motor"
+
+    def start(self) -> None:
+        if self.lacks:
+            raise UnsupportedError(self.lacks)
+        self.was_started = True
+
+
+def test_an_engine_is_started_before_the_first_node() -> None:
+    seen: list[Any] = []
+    engine = Started()
+    made = project(pipelines(sql("a", "SELECT 1 AS id"))).load()
+    made.run(engine=engine, observers=[seen.append]).raise_for_failure()
+    engine.close()
+    assert engine.was_started
+    assert [type(event) for event in seen[:2]] == [EngineStarting, RunStarted]
+    assert seen[0].what == "the motor"
+
+
+def test_an_engine_that_can_not_be_started_is_told_once() -> None:
+    """No node runs; the stories say why, and the error where they are."""
+    seen: list[Any] = []
+    engine = Started()
+    engine.lacks = "there is no fuel; fill the tank"
+    made = project(pipelines(sql("a", "SELECT 1 AS id"), sql("b", "SELECT 2 AS id"))).load()
+    with pytest.raises(UnsupportedError, match="no fuel") as caught:
+        made.run(engine=engine, observers=[seen.append])
+    engine.close()
+    assert not any(isinstance(event, NodeStarted) for event in seen)
+    story = json.loads(Path(caught.value.stories["p"]).with_name("story.json").read_text(encoding="utf-8"))
+    assert story["pipeline"]["reason"] == engine.lacks
+    assert {node["status"] for node in story["nodes"]} == {"skipped"}
 
 
 # -- what is computed how often ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from odibi.cli.interrupts import tell_at_once
 from odibi.cli.text import count, indent, near, printable, seconds, shown_place
 from odibi.cli.ui import LEVELS, UI
 from odibi.events import (
+    EngineStarting,
     Event,
     NodeFinished,
     NodeRecord,
@@ -40,7 +41,9 @@ class PlainDisplay:
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
-        if isinstance(event, PipelineStarted):
+        if isinstance(event, EngineStarting):
+            self.tell("INFO", f"starting {event.what}")
+        elif isinstance(event, PipelineStarted):
             names = [len(f"{event.pipeline}.{node.name}") for node in event.nodes]
             self.width = max(self.width, min(max(names, default=0), MAX_NAME))
         elif isinstance(event, NodeStarted):
@@ -118,7 +121,9 @@ class StructuredDisplay(PlainDisplay):
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
-        if isinstance(event, RunStarted):
+        if isinstance(event, EngineStarting):
+            self.log("INFO", "engine_starting", what=event.what)
+        elif isinstance(event, RunStarted):
             self.run_id = event.run.run_id
             self.log("INFO", "run_started", project=event.run.project, engine=event.run.engine)
         elif isinstance(event, PipelineStarted):

@@ -11,7 +11,7 @@ from odibi.cli.failures import BUG, bug_report
 from odibi.cli.options import add_file, add_pipelines, load, positive, take_file_from
 from odibi.cli.text import plain
 from odibi.cli.ui import UI
-from odibi.errors import KeyFetchError
+from odibi.errors import OdibiError
 
 if TYPE_CHECKING:
     from odibi.events import NodeRecord
@@ -89,7 +89,7 @@ def run_with_display(
     with clean_stop(stop, display.notice) if signals else nullcontext(), ui.keep_prints_out():
         try:
             result = pipeline.run(observers=[display], stop=stop, **options)
-        except KeyFetchError as error:
+        except OdibiError as error:
             display.places(error.stories if tell_stories else {})
             raise
         finally:

@@ -463,6 +463,14 @@ class Engine(ABC):
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
+    def starting(self) -> str:
+        """What `start` would have to start, in the user's words; empty where nothing is, as by default."""
+        return ""
+
+    def start(self) -> None:
+        """Get what computing needs before the first node of a run, so that what is missing is told once and no node's
+        time holds it. By default nothing is needed."""
+
     def interrupt(self) -> None:
         """Stop what runs now, from another thread; called again until it has ended. The default does nothing."""
 

@@ -241,6 +241,14 @@ class SparkEngine(Engine):
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
+    def starting(self) -> str:
+        """Spark, where no session is at hand."""
+        return "" if self._at_hand() else "Spark"
+
+    def start(self) -> None:
+        """Find or build the session."""
+        _ = self.session
+
     def interrupt(self) -> None:
         """Cancel the jobs of this run."""
         if self._session is not None:
