@@ -260,7 +260,7 @@ def test_generated_columns_are_left_to_the_table(save: Save, holds: Any, spark: 
             raise
         from delta.tables import DeltaTable
 
-        builder = DeltaTable.create(spark).location(where).addColumn("id", "BIGINT")
+        builder = DeltaTable.create(spark).location(str(table(lake))).addColumn("id", "BIGINT")
         builder.addColumn("twice", "BIGINT", generatedAlwaysAs="id * 2").execute()
     save("SELECT 4 AS id", "append")
     holds([{"id": 4, "twice": 8}])
