@@ -58,6 +58,8 @@ class OnStores(OnPandas):
 class OnSpark(FormatContract):
     """On the Spark engine, on disk; what Spark writes is a folder."""
 
+    many: ClassVar[int] = 500  # Spark compiles a program for them
+
     @pytest.fixture
     def engine(self, spark: Any) -> Iterator[Engine]:
         made = SparkEngine(spark_session=spark)

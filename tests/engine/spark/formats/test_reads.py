@@ -134,12 +134,12 @@ def test_a_cut_parquet_file_is_told(engine: SparkEngine, tmp_path: Path) -> None
         scan(engine, tmp_path, "a.parquet", "parquet")
 
 
-def test_two_thousand_columns_are_inferred(engine: SparkEngine, tmp_path: Path) -> None:
-    names = [f"c{number}" for number in range(2000)]
-    (tmp_path / "a.csv").write_text(",".join(names) + "\n" + ",".join(map(str, range(2000))) + "\n")
+def test_many_columns_are_inferred(engine: SparkEngine, tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(500)]
+    (tmp_path / "a.csv").write_text(",".join(names) + "\n" + ",".join(map(str, range(500))) + "\n")
     frame = scan(engine, tmp_path, "a.csv", "csv")
     assert {column.type_name for column in frame.columns} == {"bigint"}
-    assert engine.narwhals(frame, lazy=False).rows() == [tuple(range(2000))]
+    assert engine.narwhals(frame, lazy=False).rows() == [tuple(range(500))]
 
 
 # -- quotes ------------------------------------------------------------------------------------------------------------
