@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from odibi.engine.spark import errors
+from odibi.engine.spark import errors, observed
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.platform import explain_refusal
 from odibi.engine.spark.session import Session
@@ -117,7 +117,7 @@ def compute(session: Session, frame: SparkFrame) -> SparkFrame:
 
     observation = Observation()
     _compute(frame.data.observe(observation, F.count(F.lit(1)).alias("rows")))
-    return replace(frame, rows=observation.get.get("rows", frame.rows))
+    return replace(frame, rows=observed.read(session, observation).get("rows", frame.rows))
 
 
 def probe(session: Session, frame: SparkFrame) -> bool:

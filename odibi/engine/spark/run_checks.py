@@ -9,9 +9,7 @@ failure one job counts the offenders of all checks and finds the first of them.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -30,7 +28,7 @@ from odibi.engine.base import (
     raise_for_checks,
 )
 from odibi.engine.check_results import result, shown_columns
-from odibi.engine.spark import errors
+from odibi.engine.spark import errors, observed
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.sql import translate
@@ -38,8 +36,6 @@ from odibi.files import new_txn
 from odibi.transforms.dialect import SPARK
 from odibi.types import Column
 
-OBSERVATION_SECONDS = 30.0
-"""How long is waited for what an Observation counted, which comes after the action and in rare plans never."""
 BUCKETS = 16
 """With `warn` the offenders that are shown are the least of each of so many groups: an Observation must be bounded."""
 _DATA_CONDITIONS = re.compile(
@@ -241,7 +237,7 @@ class Checking:
     def observed(self) -> Mapping[str, Any]:
         """What the write counted, once it is done; empty where the platform does not tell."""
         if self.observation is not None:
-            self._counted, self.observation = _read(self.session, self.observation), None
+            self._counted, self.observation = observed.read(self.session, self.observation), None
         return self._counted
 
     def after(self, rows: int | None, written: SparkFrame | None = None) -> tuple[CheckResult, ...]:
@@ -438,29 +434,3 @@ def _key(mark: Any) -> Any:
 
 def _mark_name(compiled: _Compiled) -> str:
     return f"__odibi_{compiled.place}"
-
-
-def _read(session: Session, observation: Any) -> Mapping[str, Any]:
-    """What an Observation counted. It is filled after the action, by another thread; where the optimizer has removed
-    it, Spark would wait for ever."""
-    found: list[Mapping[str, Any]] = []
-
-    def read() -> None:
-        with suppress(*errors.spark_errors()):  # what a catalog's write left out has nothing
-            found.append({name: _fetched(session, value) for name, value in observation.get.items()})
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    reader.join(OBSERVATION_SECONDS)
-    return found[0] if found else {}
-
-
-def _fetched(session: Session, value: Any) -> Any:
-    """A value of an Observation: older Spark leaves structs in the JVM."""
-    from py4j.java_gateway import JavaObject
-    from pyspark.serializers import CPickleSerializer
-
-    if not isinstance(value, JavaObject):
-        return value
-    packed = session.spark._jvm.org.apache.spark.sql.api.python.PythonSQLUtils.toPyRow(value)
-    return CPickleSerializer().loads(packed)  # type: ignore[no-untyped-call]

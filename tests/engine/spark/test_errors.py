@@ -269,7 +269,8 @@ def test_what_was_stopped_by_us(error: Exception, interrupt: bool) -> None:
     assert is_interrupt(error) is interrupt
 
 
-def test_pyspark_s_own_lines_are_silenced() -> None:
+def test_pyspark_s_own_lines_are_silenced(engine: SparkEngine) -> None:
+    assert engine.spark
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
 

@@ -200,8 +200,9 @@ def test_what_is_installed_is_left_alone(run: Any) -> None:
 
     from odibi.engine.spark import executors
 
+    before = set(pickle.list_registry_pickle_by_value())  # type: ignore[no-untyped-call]
     run("by_udf")[0].raise_for_failure()
-    names: Any = pickle.list_registry_pickle_by_value()  # type: ignore[no-untyped-call]
+    names: Any = set(pickle.list_registry_pickle_by_value()) - before  # type: ignore[no-untyped-call]
     assert not {name.partition(".")[0] for name in names} & {"odibi", "pyspark", "pandas", "threading"}
     assert executors.modules_of(project) == []
 
