@@ -103,9 +103,11 @@ LIMITS = {
     "fs.azure.io.retry.max.backoff.interval": "5000",
     "fs.azure.http.connection.timeout": "3000",
     "fs.azure.http.read.timeout": "10000",
+    "fs.azure.metrics.collection.enabled": "false",
 }
 """An account that can not be reached is told of in ten to twenty seconds, as on the other engine (these are
-milliseconds); Hadoop by itself tries for many minutes."""
+milliseconds); Hadoop by itself tries for many minutes. A client that is closed, as where a key was changed, reports to
+nobody how it fared: newer Hadoop would, and where it is refused it tries again for five seconds."""
 SECRET_SETTINGS = "(?i)secret|password|token|access[.]?key|fs[.]azure[.](sas|account[.](key|oauth2[.]client))"
 """Names of settings that Spark shows nowhere. A session that odibi builds starts with it (environment, UI, logs)."""
 REDACTION = "spark.redaction.regex"

@@ -22,10 +22,11 @@ PASSWORD = "changeit"
 EMULATOR = {
     "fs.azure.account.hns.enabled": "false",
     "fs.azure.fns.account.service.type": "BLOB",
+    "fs.azure.metrics.collection.enabled": "false",
     "mapreduce.fileoutputcommitter.algorithm.version": "2",
 }
-"""Hadoop's settings for a storage that speaks only the Blob protocol, as Azurite does, and renames no folder that has a
-`=` in its name. Azure needs none of them."""
+"""Hadoop's settings for a storage as Azurite is: it speaks only the Blob protocol, renames no folder that has a `=` in
+its name, and refuses what newer Hadoop reports of its own work. Azure needs none of them."""
 
 
 def make_trust_store(authority: Path, file: Path) -> Path:
