@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odibi.cli.findings import Finding
@@ -46,11 +47,11 @@ def _fetch(ui: UI) -> int:
 
     begin = time.perf_counter()
     spark = jars.distribution()
-    if not jars.is_complete(jars.folder_for(spark), jars.needed(spark)):
+    if jars.complete_folder(spark) is None:
         ui.say(f"fetching the jars for Spark {spark.spark} into {jars.folder_for(spark)}")
     done = jars.fetch()
     if ui.json:
-        ui.dump({**_as_data(spark), "fetched": done.new, "by": done.by or None})
+        ui.dump({**_as_data(spark, done.folder), "fetched": done.new, "by": done.by or None})
         return 0
     number = count(len(done.jars), "jar")
     if done.new:
@@ -58,25 +59,20 @@ def _fetch(ui: UI) -> int:
         ui.data(f"{number} for Spark {spark.spark} in {done.folder} ({done.by}, {took})")
     else:
         ui.data(f"{number} for Spark {spark.spark} were there already, in {done.folder}")
-    _warn_of_chosen(ui)
+    if done.folder != jars.place_of(spark):
+        chosen = jars.CHOSEN_FOLDER
+        ui.warn(f"{chosen} is set: the jars in {jars.place_of(spark)} are used instead; unset it to use these")
     return 0
-
-
-def _warn_of_chosen(ui: UI) -> None:
-    from odibi.engine.spark.jars import CHOSEN_FOLDER
-
-    if chosen := os.environ.get(CHOSEN_FOLDER):
-        ui.warn(f"{CHOSEN_FOLDER} is set: the jars in {chosen} are used instead; unset it to use these")
 
 
 def _list(ui: UI) -> int:
     from odibi.engine.spark import jars
 
     spark = jars.distribution()
+    folder = jars.place_of(spark)
     if ui.json:
-        ui.dump(_as_data(spark))
+        ui.dump(_as_data(spark, folder))
         return 0
-    folder = jars.folder_for(spark)
     for jar in jars.needed(spark):
         ui.data(f"{'there  ' if (folder / jar.file).is_file() else 'missing'}  {jar}")
     return 0
@@ -85,7 +81,7 @@ def _list(ui: UI) -> int:
 def _where(ui: UI) -> int:
     from odibi.engine.spark import jars
 
-    folder = jars.chosen_folder() or jars.folder_for(jars.distribution())
+    folder = jars.chosen_folder() or jars.folder_for(jars.distribution())  # a chosen one needs no pyspark
     if ui.json:
         ui.dump({"folder": str(folder)})
     else:
@@ -93,10 +89,9 @@ def _where(ui: UI) -> int:
     return 0
 
 
-def _as_data(spark: Any) -> dict[str, Any]:
+def _as_data(spark: Any, folder: Path) -> dict[str, Any]:
     from odibi.engine.spark import jars
 
-    folder = jars.folder_for(spark)
     return {
         "spark": spark.spark,
         "scala": spark.scala,
@@ -219,7 +214,7 @@ def _jars(spark: Any) -> Iterator[Finding]:
     from odibi.engine.spark import jars
 
     paths = jars.found()
-    folder = jars.chosen_folder() or jars.folder_for(spark)
+    folder = jars.place_of(spark)
     facts = {"folder": str(folder), "jars": [path.name for path in paths]}
     if jars.has_delta(paths) or jars.has_delta(jars.installed(spark)):
         shown = ", ".join(

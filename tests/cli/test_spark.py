@@ -84,6 +84,25 @@ def test_the_folder_is_told(
     assert "ODIBI_SPARK_JARS is set: the jars in" in odibi("spark", "jars").err
 
 
+def test_jars_in_a_chosen_folder_are_there(
+    odibi: Call, installed: Distribution, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on a machine without a network, to which the folder was brought: nothing is fetched."""
+    chosen = tmp_path / "brought"
+    chosen.mkdir()
+    for jar in jars.needed(installed):
+        (chosen / jar.file).touch()
+    monkeypatch.setenv("ODIBI_SPARK_JARS", str(chosen))
+    monkeypatch.setattr(jars, "find_java", lambda: pytest.fail("it is about to fetch"))
+    again = odibi("spark", "jars")
+    assert (again.code, again.err) == (0, "")
+    assert again.out == f"7 jars for Spark 4.2.0 were there already, in {chosen}\n"
+    assert odibi("spark", "jars", "--json").json["folder"] == str(chosen)
+    assert {line.split()[0] for line in odibi("spark", "jars", "--list").out.splitlines()} == {"there"}
+    (chosen / "delta-storage-4.4.0.jar").unlink()
+    assert "missing  io.delta:delta-storage:4.4.0" in odibi("spark", "jars", "--list").out
+
+
 def test_what_is_missing_is_one_message_and_a_wrong_installation(
     odibi: Call, installed: Distribution, monkeypatch: pytest.MonkeyPatch
 ) -> None:

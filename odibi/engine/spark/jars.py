@@ -189,6 +189,18 @@ def chosen_folder() -> Path | None:
     return Path(chosen).expanduser().absolute() if chosen else None
 
 
+def place_of(spark: Distribution) -> Path:
+    """Where the jars of a Spark are looked for: the folder that ODIBI_SPARK_JARS names, else that of the fetched
+    ones."""
+    return chosen_folder() or folder_for(spark)
+
+
+def complete_folder(spark: Distribution) -> Path | None:
+    """The folder with all the jars that a Spark needs, None where there is none."""
+    jars = needed(spark)
+    return next((each for each in (place_of(spark), folder_for(spark)) if is_complete(each, jars)), None)
+
+
 def installed(spark: Distribution) -> tuple[Path, ...]:
     """Spark's own jars."""
     return tuple((spark.home / "jars").glob("*.jar"))
@@ -219,17 +231,17 @@ class Fetched:
 
 
 def fetch() -> Fetched:
-    """Fetch the jars that fit the installed Spark; does nothing where they are there. Either all of them are there
-    afterwards, or none.
+    """Fetch the jars that fit the installed Spark; does nothing where they are there, in the folder that
+    ODIBI_SPARK_JARS names or among those that were fetched. Either all of them are there afterwards, or none.
 
     Raises `MissingExtraError` without pyspark, `UnsupportedError` for a Spark that odibi knows no jars for,
     `SparkMissingError` without Java, `AccessError` when they can not be fetched or kept.
     """
     spark = distribution()
     jars = needed(spark)
-    folder = folder_for(spark)
-    if is_complete(folder, jars):
-        return Fetched(folder, jars, new=False)
+    there, folder = complete_folder(spark), folder_for(spark)
+    if there is not None:
+        return Fetched(there, jars, new=False)
     java = find_java()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
