@@ -354,13 +354,27 @@ def _of_rows(error: Exception) -> bool:
     return isinstance(error, DataError) and not isinstance(error, SchemaMismatchError)
 
 
+_JVM_FRAMES = re.compile(r"(?:^\s+(?:at [\w$.<>/@-]+\(.*\)|\.\.\. \d+ more) *\n?)+", re.MULTILINE)
+
+
+def short_trace(text: str) -> str:
+    """A traceback without the places in the code of a JVM, of which there are hundreds; the log has them at DEBUG.
+
+    >>> print(short_trace("Py4JJavaError: x\\n\\tat a.B.c(B.scala:1)\\n\\t... 9 more\\nCaused by: d.E: y"))
+    Py4JJavaError: x
+        … (places in the JVM: with --log-level DEBUG)
+    Caused by: d.E: y
+    """
+    return _JVM_FRAMES.sub("    … (places in the JVM: with --log-level DEBUG)\n", text)
+
+
 def error_record(error: NodeError) -> ErrorRecord:
     """The plain record of a node's failure, without secrets."""
     import traceback
 
     cause = error.__cause__
     bug = isinstance(cause, BUGS) and not isinstance(cause, OdibiError)  # ours are built-ins too
-    trace = "".join(traceback.format_exception(cause)) if cause is not None else ""
+    trace = short_trace("".join(traceback.format_exception(cause))) if cause is not None else ""
     return ErrorRecord(
         type=type(error).__name__,
         message=scrub(str(error)),
