@@ -345,7 +345,7 @@ class _PipelineRun:
         """Drop results that no later node uses, so that their memory is free at once."""
         for need in set(self.by_name[name].inputs):
             self.waiting_users[need] -= 1
-            if self.waiting_users[need] == 0 and not self.by_name[need].cache:
+            if self.waiting_users[need] == 0:
                 self.results.pop(need, None)
         self.run_.engine.collect()
 

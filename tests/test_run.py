@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from odibi.connections import CONNECTIONS, LocalConnection
 from odibi.connections.base import Location
 from odibi.context import PandasContext
 from odibi.engine import PandasEngine
+from odibi.engine.base import NO_CHECKS
 from odibi.errors import UnknownNameError, UnsupportedError
 from odibi.events import EngineStarting, NodeFinished, NodeRetried, NodeStarted, RunStarted
 from odibi.model import Model
@@ -519,6 +522,38 @@ def test_a_chain_of_sql_streams_into_its_table() -> None:
     project(pipelines(*nodes)).run(engine=engine).raise_for_failure()
     engine.close()
     assert (engine.calls["keep"], engine.calls["save"]) == (0, 1)
+
+
+class Holding(PandasEngine):
+    """The engine, which looks before each write whether what it kept is still held by somebody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[weakref.ref[Any]] = []
+        self.held: dict[str, int] = {}
+
+    def keep(self, frame: Any, repeatable: bool = False) -> Any:
+        kept = super().keep(frame, repeatable)
+        self.kept.append(weakref.ref(kept))
+        return kept
+
+    def save(self, frame: Any, target: Any, checks: Any = NO_CHECKS) -> Any:
+        gc.collect()
+        self.held[target.path] = sum(each() is not None for each in self.kept)
+        return super().save(frame, target, checks)
+
+
+def test_a_cached_result_is_let_go_of_after_its_last_user() -> None:
+    engine = Holding()
+    nodes = [
+        sql("cached", "SELECT range AS i FROM range(10)", more="cache: true"),
+        sql("b", "SELECT * FROM cached", "cached", write="b"),
+        sql("beside", "SELECT 1 AS i", write="beside"),
+        sql("late", "SELECT b.i FROM b JOIN beside USING (i)", "b", "beside", write="late"),
+    ]
+    project(pipelines(*nodes)).run(engine=engine).raise_for_failure()
+    engine.close()
+    assert (engine.held["b"], engine.held["late"]) == (1, 0)
 
 
 def test_kept_results_go_when_nobody_needs_them() -> None:
