@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -103,7 +103,8 @@ class SparkEngine(Engine):
         """A frame over Spark, pandas, Arrow, narwhals or polars data."""
         from odibi.engine.spark.functions import from_python
 
-        return from_python(self.session, data)
+        with self._explained():  # on Connect a mistake in a DataFrame shows only now
+            return from_python(self.session, data)
 
     def native(self, frame: Any) -> Any:
         """The frame as a Spark DataFrame."""
@@ -257,14 +258,18 @@ class SparkEngine(Engine):
     def is_interrupt(self, error: BaseException) -> bool:
         """True for the error of a job that `interrupt` cancelled."""
         from odibi.engine.spark import errors
+        from odibi.engine.spark.session import is_end
 
+        if is_end(error):
+            return self._session is not None and self._session.is_being_interrupted()
         return super().is_interrupt(error) or errors.is_interrupt(error)
 
     def is_transient(self, error: BaseException) -> bool:
         """True for an I/O error that may be gone at the next try."""
         from odibi.engine.spark import errors
+        from odibi.engine.spark.session import is_end
 
-        return super().is_transient(error) or errors.is_transient(error)
+        return not is_end(error) and (super().is_transient(error) or errors.is_transient(error))
 
     def close(self) -> None:
         """Let go of what is kept, and put back what was changed of a session that is not ours."""
@@ -278,9 +283,14 @@ class SparkEngine(Engine):
 
     def versions(self) -> dict[str, str]:
         """Versions of the libraries that compute, of those that were loaded by now."""
-        if self._session is None:
-            return {}
-        return {"pyspark": str(sys.modules["pyspark"].__version__), "spark": str(self._session.spark.version)}
+        from odibi.engine.spark import errors
+
+        found: dict[str, str] = {}
+        if self._session is not None:
+            found["pyspark"] = str(sys.modules["pyspark"].__version__)
+            with suppress(*errors.spark_errors(), OSError):  # a JVM that has ended tells nothing
+                found["spark"] = str(self._session.spark.version)
+        return found
 
     @contextmanager
     def _explained(
@@ -291,13 +301,17 @@ class SparkEngine(Engine):
     ) -> Iterator[None]:
         """Turn Spark's errors into texts for the user. `end` is what is read or written."""
         from odibi.engine.spark import errors
+        from odibi.engine.spark.session import END_SECONDS, ended, has_ended, is_cut_off, is_end
 
         session = self.session  # raises in its own words where there is no Spark
+        raised: tuple[type[BaseException], ...] = (*errors.spark_errors(), ConnectionError)
         try:
             with session.working():
                 yield
-        except errors.spark_errors() as error:
-            if errors.is_interrupt(error):
+        except raised as error:
+            if is_cut_off(error) and has_ended(session.spark, END_SECONDS):
+                raise ended() from error
+            if isinstance(error, ConnectionError) or (errors.is_interrupt(error) and not is_end(error)):
                 raise
             raise _of_storage(error, end) or errors.explain(
                 error, written, {name: each.columns for name, each in (inputs or {}).items()}

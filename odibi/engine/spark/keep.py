@@ -162,11 +162,12 @@ class _Held:
 
     def release(self) -> None:
         """Let go of what was dropped."""
+        gone: tuple[type[BaseException], ...] = (*errors.spark_errors(), OSError)
         while self.dropped:
             release = self.dropped.pop()
             try:
                 release()
-            except errors.spark_errors():  # a session that has ended keeps nothing
+            except gone:  # a session that has ended keeps nothing
                 return
 
 

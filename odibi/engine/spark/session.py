@@ -10,6 +10,7 @@ import itertools
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import warnings
@@ -20,7 +21,7 @@ from typing import Any
 
 from odibi.engine.spark import build
 from odibi.engine.spark.platform import Platform
-from odibi.errors import MissingExtraError, UnsupportedError
+from odibi.errors import AccessError, MissingExtraError, UnsupportedError
 from odibi.notebook import at_hand, in_databricks
 
 SETTINGS = {
@@ -33,6 +34,8 @@ is written says its types."""
 NOISY_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 """Python loggers of pyspark that print each failed analysis, the JVM's stack in it."""
 QUIET = logging.CRITICAL + 1
+END_SECONDS = 2.0
+"""How long after a lost connection the JVM may take to end, and an interrupt that took the JVM too to be heard of."""
 _PANDAS_3 = "PySpark does not yet fully support pandas"
 
 _lock = threading.RLock()
@@ -48,6 +51,7 @@ class Session:
     def __init__(self, spark: Any = None) -> None:
         _need_pyspark()
         self.spark, self.owned = _session(spark)
+        self._key = _key(self.spark)
         self.tag = f"odibi-{os.getpid()}-{next(_numbers)}"
         self._interrupted = threading.Event()
         self._at_work = threading.local()
@@ -63,7 +67,7 @@ class Session:
 
     def _borrow(self) -> None:
         with _lock:
-            changed = _changed.setdefault(_key(self.spark), _Changed())
+            changed = _changed.setdefault(self._key, _Changed())
             changed.users += 1
         for name, value in SETTINGS.items():
             self.set(name, value)
@@ -75,7 +79,7 @@ class Session:
         from pyspark.errors import PySparkException
 
         with _lock:
-            changed = _changed.setdefault(_key(self.spark), _Changed())
+            changed = _changed.setdefault(self._key, _Changed())
             try:
                 before = self.spark.conf.get(name, None)
                 if before == value:
@@ -134,6 +138,10 @@ class Session:
         """True once `interrupt` was called."""
         return self._interrupted.is_set()
 
+    def is_being_interrupted(self) -> bool:
+        """True where `interrupt` was called or is within a moment: a Ctrl-C may reach the JVM first."""
+        return self._interrupted.wait(END_SECONDS)
+
     def close(self) -> None:
         """Put back the settings that were changed; those of a session that others use too when the last of them is
         closed. The session lives on: for its owner, or for the next engine of this process."""
@@ -141,14 +149,14 @@ class Session:
         from pyspark.errors import PySparkException
 
         with _lock:
-            changed = _changed.get(_key(self.spark))
+            changed = _changed.get(self._key)
             if self._closed or changed is None:
                 return
             self._closed = True
             changed.users -= 1
             if changed.users or self.owned:
                 return
-            del _changed[_key(self.spark)]
+            del _changed[self._key]
             if not _changed:
                 _let_speak()
             for name, value in changed.before.items():  # before an engine comes that would find them as they should be
@@ -223,7 +231,14 @@ def is_stopped(spark: Any) -> bool:
 
 
 def _session(given: Any) -> tuple[Any, bool]:
-    """The session, and whether it is ours."""
+    """The session, and whether it is ours. Raises `EndedError` where its JVM is gone."""
+    found, owned = _found_or_built(given)
+    if has_ended(found):
+        raise ended()
+    return found, owned
+
+
+def _found_or_built(given: Any) -> tuple[Any, bool]:
     global _built
     if given is not None:
         if is_stopped(given):
@@ -297,3 +312,46 @@ def _noisy_loggers() -> list[logging.Logger]:
     except ImportError:  # Spark 3.5 has none of them
         return []
     return [PySparkLogger.getLogger(name) for name in NOISY_LOGGERS]
+
+
+# -- a JVM that has ended ----------------------------------------------------------------------------------------------
+
+
+class EndedError(AccessError):
+    """The JVM that a session lived in is no longer there."""
+
+
+def has_ended(spark: Any, within: float = 0.0) -> bool:
+    """Whether the JVM that this process started for a session has ended, or does within so many seconds."""
+    process = getattr(getattr(getattr(spark, "_sc", None), "_gateway", None), "proc", None)
+    if process is None:
+        return False
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(within)
+        return True
+    return False
+
+
+def ended() -> EndedError:
+    """What is told where it has."""
+    return EndedError(
+        "Spark's JVM has ended: something killed it, often the system for want of memory; give Spark less of the"
+        " machine's (spark.driver.memory) or run with fewer workers (--workers 1), and start Python anew"
+    )
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """True for the error of a call that did not reach the JVM, or got no answer."""
+    return type(error).__name__ == "Py4JNetworkError" or isinstance(error, ConnectionError)
+
+
+def is_end(error: BaseException | None) -> bool:
+    """True for an error of a JVM, or of its Spark, that ended at work: killed, stopped, or taken away by Ctrl-C."""
+    while error is not None:
+        kind = type(error).__name__
+        if kind == "Py4JNetworkError" or isinstance(error, EndedError):
+            return True
+        if kind.startswith("Py4J") and "SparkContext was shut down" in str(error):
+            return True
+        error = error.__cause__
+    return False

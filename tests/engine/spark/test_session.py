@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from odibi.engine.spark import build, jars, session
-from odibi.engine.spark.session import Session, active
+from odibi.engine import SparkEngine
+from odibi.engine.spark import build, jars, keep, session
+from odibi.engine.spark.session import EndedError, Session, active
 from odibi.errors import AccessError, MissingExtraError, UnsupportedError
 from tests.spark_sessions import KIND
 
@@ -229,6 +231,45 @@ def test_the_tag_stays_with_the_work(spark: Any) -> None:
     assert set(spark.sparkContext.getJobTags()) == {"theirs"}
     spark.sparkContext.removeJobTag("theirs")
     made.close()
+
+
+# -- a JVM that has ended ----------------------------------------------------------------------------------------------
+
+
+def test_whether_the_jvm_has_ended_is_asked_of_its_process() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    spark = SimpleNamespace(_sc=SimpleNamespace(_jsc=object(), _gateway=SimpleNamespace(proc=process)))
+    assert not session.has_ended(spark)
+    process.kill()
+    assert session.has_ended(spark, SECONDS)
+    with pytest.raises(EndedError, match="Spark's JVM has ended: something killed it"):
+        session._session(spark)
+    process.communicate()
+    assert not session.has_ended(SimpleNamespace())  # of Spark Connect, or of somebody else
+
+
+def test_a_jvm_that_was_killed_is_told_and_not_taken_for_an_interrupt(
+    spark: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from py4j.protocol import Py4JNetworkError
+
+    engine = SparkEngine(spark_session=spark)
+    frame = engine.adopt(spark.range(1))
+    monkeypatch.setattr(session, "has_ended", lambda *_: True)
+    monkeypatch.setattr(session, "END_SECONDS", 0.0)
+    for lost in (Py4JNetworkError("Answer from Java side is empty"), ConnectionRefusedError(111, "Connection refused")):
+
+        def compute(*_: Any, lost: Exception = lost) -> Any:
+            raise lost
+
+        monkeypatch.setattr(keep, "compute", compute)
+        with pytest.raises(EndedError, match=r"JVM has ended: .*spark\.driver\.memory.*start Python anew") as caught:
+            engine.compute(frame)
+        assert not engine.is_interrupt(caught.value)
+        assert not engine.is_transient(caught.value)
+    engine.interrupt()
+    assert engine.is_interrupt(caught.value)  # Ctrl-C may take the JVM away too
+    engine.close()
 
 
 # -- the session that is built -----------------------------------------------------------------------------------------
