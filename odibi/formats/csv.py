@@ -62,7 +62,7 @@ CSV = Format(
         Option(
             "multiline",
             "bool",
-            "Quoted fields may hold line breaks (they may in any case here)",
+            "Quoted fields may hold line breaks; the pandas engine takes them in any case",
             aliases=("multiLine",),
         ),
         READ_COMPRESSION,
