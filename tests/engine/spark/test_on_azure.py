@@ -220,6 +220,23 @@ def forms(key: str) -> set[str]:
     return {key, urllib.parse.quote(key, safe=""), base64.b64encode(raw).decode(), raw.hex(), key.rstrip("=")}
 
 
+def on_pages(engine: SparkEngine) -> Iterator[str]:
+    """What the pages of Spark, and its event log, tell of the last queries: their plans and the settings for them; and
+    of the environment."""
+    if not engine.session.platform.jvm:  # the pages are the server's
+        return
+    context, shared = engine.spark.sparkContext._jsc.sc(), engine.spark._jsparkSession.sharedState()
+    context.listenerBus().waitUntilEmpty()
+    store = shared.statusStore()
+    queries = store.executionsList(max(0, store.executionsCount() - 20), 20)
+    shown = [queries.apply(number) for number in range(queries.size())]
+    settings = "\n".join(query.modifiedConfigs().toString() for query in shown)
+    assert "fs.azure.account.key.bronzeacct" in settings
+    yield settings
+    yield from (query.physicalPlanDescription() for query in shown)
+    yield context.statusStore().environmentInfo().sparkProperties().toString()
+
+
 def test_keys_are_in_nothing_that_spark_shows(azure_spark: Any, azure: Sandbox, lake: Lake) -> None:
     engine = SparkEngine({"bronze": lake()}, azure_spark)
     key = azure.accounts["bronzeacct"]
@@ -233,7 +250,7 @@ def test_keys_are_in_nothing_that_spark_shows(azure_spark: Any, azure: Sandbox, 
         str(engine.spark.sql(f"DESCRIBE HISTORY delta.`{lake().get_path('t')}`").collect()),
         str(engine.spark.sql(f"DESCRIBE DETAIL delta.`{lake().get_path('t')}`").collect()),
         *(row.plan for row in engine.spark.sql("EXPLAIN EXTENDED SELECT * FROM {f}", f=frame).collect()),
-        repr(frame), repr(engine), str(engine.get_delta_history("bronze", "t")),
+        repr(frame), repr(engine), str(engine.get_delta_history("bronze", "t")), *on_pages(engine),
     ]  # fmt: skip
     text = "\n".join(shown)
     assert "redacted" in text
