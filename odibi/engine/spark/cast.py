@@ -70,8 +70,12 @@ def _no_cast(data: Any, plan: CastPlan, selected: Sequence[str]) -> SchemaMismat
 
 
 def given(type: Any) -> Given:
-    """A Spark type as the type of data that is to be written."""
-    found = data_type(type)
+    """A Spark type as the type of data that is to be written. A text with a collation is none of a table's: most
+    readers of Delta know no other order than that of the characters."""
+    collated = "collate" in type.simpleString()
+    if collated and isinstance(type, T.StringType):
+        return Given("text", None, DataType("string"), type.simpleString())
+    found = None if collated else data_type(type)
     if found is not None:
         return given_of(found, str)
     if isinstance(type, T.ArrayType):

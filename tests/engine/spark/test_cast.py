@@ -180,6 +180,21 @@ def test_what_has_no_name_of_ours_may_be_declared(spark: Any) -> None:
     assert data.collect()[0].asDict() == {"i": "INTERVAL '1' DAY", "n": None}
 
 
+def test_a_collation_is_not_stored(spark: Any) -> None:
+    """Delta refuses it, or asks of every reader that it knows collations."""
+    if spark.version < "4":
+        pytest.skip("Spark has collations from 4.0 on")
+    text = "'a' COLLATE UTF8_LCASE"
+    sql = f"SELECT {text} AS c, array({text}) AS l, named_struct('collate', {text}, 'n', 1) AS s"
+    for table in (None, {"c": "string", "l": "array<string>", "s": "struct<collate:string,n:int>"}):
+        plan, data = cast(spark, sql, table)
+        assert "COLLATE" not in data.schema.simpleString().upper().replace("<COLLATE:", "")
+        assert [str(column.type) for column in plan.columns] == [
+            "string", "array<string>", "struct<collate:string,n:int>",
+        ]  # fmt: skip
+        assert [tuple(row) for row in data.collect()] == [("a", ["a"], ("a", 1))]
+
+
 def test_data_that_fits_is_left_alone(spark: Any) -> None:
     plan, _ = cast(spark, "SELECT 1 AS a, named_struct('x', array(1.5)) AS s, now() AS t")
     assert plan.identity
