@@ -107,21 +107,24 @@ def _settings(session: Session, location: Location, wanted: Mapping[str, str]) -
     if not wanted:
         yield
         return
+    before: dict[str, str | None] = {}
     with _changed:
-        before = {name: conf.get(name, None) for name in wanted}
         try:
             for name, value in wanted.items():
-                _set(conf, name, value, location)
+                before[name] = _set(conf, name, value, location)
             yield
         finally:
-            for name, value in before.items():
-                with suppress(*errors.spark_errors()):  # what could not be set can not be put back
-                    conf.unset(name) if value is None else conf.set(name, value)
+            for name, old in before.items():
+                with suppress(*errors.spark_errors()):  # a session that has ended has no settings
+                    conf.unset(name) if old is None else conf.set(name, old)
 
 
-def _set(conf: Any, name: str, value: str, location: Location) -> None:
+def _set(conf: Any, name: str, value: str, location: Location) -> str | None:
+    """Change a setting; what it was before. Serverless compute refuses even to tell."""
     try:
+        before: str | None = conf.get(name, None)
         conf.set(name, value)
+        return before
     except errors.spark_errors() as error:
         raise UnsupportedError(
             f"{location.display}: this compute lets no session choose a retention other than the table's own ({name}); "

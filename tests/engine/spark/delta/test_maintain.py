@@ -9,17 +9,20 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from odibi.__main__ import main
-from odibi.connections import LocalConnection
+from odibi.connections import LocalConnection, Location
 from odibi.engine import Engine, SparkEngine
 from odibi.engine.base import Target
+from odibi.engine.spark.delta import maintain
 from odibi.engine.spark.delta.maintain import LISTING, RETENTION_CHECK, WINDOW_IGNORED
-from odibi.errors import DataError
+from odibi.errors import DataError, UnsupportedError
 from odibi.testing.frames import arrow_table
+from tests.databricks_sessions import Serverless
 
 pytestmark = pytest.mark.one_machine
 HOUR = 3600 * 1000
@@ -91,6 +94,16 @@ def test_the_retention_is_the_one_that_is_asked_for(engine: Engine, lake: LocalC
     assert len(engine.vacuum_delta(lake, "t", 300, dry_run=True)["files"]) == 0
     assert len(engine.vacuum_delta(lake, "t", 190, dry_run=True)["files"]) == 2
     assert len(engine.vacuum_delta(lake, "t", dry_run=True)["files"]) == 2
+
+
+def test_compute_that_takes_no_settings_is_told_with_the_alternative(spark: Any) -> None:
+    """Serverless, which refuses even to tell them."""
+    session, location = SimpleNamespace(spark=Serverless(spark)), Location("/x/t", "/x", "lake", "t")
+    with (
+        pytest.raises(UnsupportedError, match="lake:t: this compute lets no session choose a retention other than"),
+        maintain._settings(session, location, {RETENTION_CHECK: "false"}),
+    ):
+        pytest.fail("it goes on")
 
 
 def test_versions_older_than_the_retention_are_read_and_restored(engine: Engine, lake: LocalConnection) -> None:
