@@ -17,7 +17,7 @@ from odibi.context import Context
 from odibi.engine import SparkEngine
 from odibi.engine.base import Query
 from odibi.engine.spark import functions as module
-from odibi.errors import DataError, OdibiError
+from odibi.errors import DataError, OdibiError, SqlError
 from odibi.testing import assert_frame_equal
 
 
@@ -258,3 +258,18 @@ def test_without_arrow_in_the_api_the_rows_are_the_same(engine: SparkEngine, mon
     frame = engine.adopt(table)
     assert {column.name: column.type_name for column in frame.columns} == SCHEMA
     assert_frame_equal(engine.narwhals(frame, lazy=False), table)
+
+
+def test_a_frame_whose_mistake_shows_late_is_told(engine: SparkEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Connect, where nothing is judged before its columns are asked for."""
+    from pyspark.errors import AnalysisException
+
+    with pytest.raises(AnalysisException) as caught:
+        _ = engine.spark.range(1).select("idd").schema
+
+    def late(*_: Any) -> Any:
+        raise caught.value
+
+    monkeypatch.setattr("odibi.engine.spark.functions.from_python", late)
+    with pytest.raises(SqlError, match=r"^there is no column 'idd'; did you mean 'id'"):
+        engine.adopt(engine.spark.range(1))

@@ -13,6 +13,7 @@ from odibi.config.node import ValidationConfig
 from odibi.connections import LocalConnection
 from odibi.engine import SparkEngine
 from odibi.engine.base import Query, Target
+from odibi.engine.spark import observed
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.run_checks import Checking, run_checks
 from odibi.errors import CheckFailed, DataError
@@ -112,6 +113,20 @@ def test_examples_with_warn_are_offenders(engine: SparkEngine, lake: LocalConnec
     shown = [example["id"] for example in result.examples]
     assert shown == sorted(shown)
     assert all(900 < number < 1000 for number in shown)
+
+
+def test_where_a_write_tells_no_counts_the_rows_are_asked(
+    engine: SparkEngine, lake: LocalConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Spark Connect what a write counted may come back empty. What it wrote to a Delta table the commit tells."""
+    monkeypatch.setattr(observed, "read", lambda *_: {})
+    rows = frame(engine, "SELECT id, CASE WHEN id > 7 THEN NULL ELSE id END AS n FROM range(10)")
+    for path, format, mode, written in (
+        ("t", "delta", "overwrite", 10), ("t", "delta", "append", 10), ("t.parquet", "parquet", "overwrite", None),
+    ):  # fmt: skip
+        report = engine.save(rows, Target(lake, path, format, mode), checks(no_nulls=["n"], on_fail="warn"))
+        assert [(result.message, len(result.examples)) for result in report.checks] == [("2 of 10 rows", 2)]
+        assert report.rows == written
 
 
 def test_many_examples_are_bounded_and_can_be_none(engine: SparkEngine) -> None:
