@@ -57,13 +57,6 @@ def catalog(spark: Any) -> Iterator[UnityCatalogConnection]:
     spark.sql(f"DROP SCHEMA spark_catalog.`{schema}` CASCADE")
 
 
-@pytest.fixture
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    made = SparkEngine(spark_session=spark)
-    yield made
-    made.close()
-
-
 def frame(engine: SparkEngine, rows: Any = None) -> Any:
     return engine.native(engine.adopt(arrow_table(rows or ROWS)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,13 +18,6 @@ from odibi.engine.base import Query
 from odibi.engine.spark import functions as module
 from odibi.errors import DataError, OdibiError, SqlError
 from odibi.testing import assert_frame_equal
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    made = SparkEngine(spark_session=spark)
-    yield made
-    made.close()
 
 
 def sales(engine: SparkEngine) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,13 +14,6 @@ from odibi.engine.base import Query
 from odibi.engine.spark import keep as module
 from odibi.engine.spark.frame import SparkFrame
 from odibi.errors import DataError, UnsupportedError
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    made = SparkEngine(spark_session=spark)
-    yield made
-    made.close()
 
 
 def query(engine: SparkEngine, sql: str, **inputs: Any) -> Any:

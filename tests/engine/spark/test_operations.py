@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from odibi.engine import SparkEngine
 from odibi.testing.contracts.operations import EXAMPLES, SALES, SCHEMA, apply, frame_of
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    made = SparkEngine(spark_session=spark)
-    yield made
-    made.close()
 
 
 @pytest.mark.jvm

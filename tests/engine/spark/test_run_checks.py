@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,18 +16,6 @@ from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.run_checks import Checking, run_checks
 from odibi.errors import CheckFailed, DataError
 from odibi.testing import counted_jobs
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    made = SparkEngine(spark_session=spark)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> LocalConnection:
-    return LocalConnection(tmp_path / "lake", name="lake")
 
 
 def checks(**block: Any) -> Any:

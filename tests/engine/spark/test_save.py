@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,6 @@ from odibi.location import Location
 from odibi.testing import assert_frame_equal, counted_jobs
 
 Save = Callable[..., WriteReport]
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    made = SparkEngine(spark_session=spark)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> LocalConnection:
-    return LocalConnection(tmp_path / "lake", name="lake")
 
 
 @pytest.fixture

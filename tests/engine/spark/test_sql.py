@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,13 +16,6 @@ from odibi.errors import SqlError
 
 ORDERS = "id int, name string, amount double"
 OTHERS = "id int, cust string, l array<int>"
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    found = SparkEngine(spark_session=spark)
-    yield found
-    found.close()
 
 
 @pytest.fixture

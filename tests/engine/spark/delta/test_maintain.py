@@ -7,7 +7,6 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from odibi.__main__ import main
 from odibi.connections import LocalConnection, Location
-from odibi.engine import Engine, SparkEngine
+from odibi.engine import Engine
 from odibi.engine.base import Target
 from odibi.engine.spark.delta import maintain
 from odibi.engine.spark.delta.maintain import LISTING, RETENTION_CHECK, WINDOW_IGNORED
@@ -26,13 +25,6 @@ from tests.databricks_sessions import Serverless
 
 pytestmark = pytest.mark.one_machine
 HOUR = 3600 * 1000
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[Engine]:
-    made = SparkEngine(spark_session=spark)
-    yield made
-    made.close()
 
 
 @pytest.fixture

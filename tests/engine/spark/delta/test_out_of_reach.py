@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from odibi.connections import LocalConnection
-from odibi.engine import Engine, SparkEngine
+from odibi.engine import Engine
 from odibi.engine.base import Target
 from odibi.engine.spark.delta import maintain, problems, read
 from odibi.errors import DataNotFoundError
 from odibi.testing.frames import arrow_table
 
 pytestmark = pytest.mark.one_machine
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[Engine]:
-    made = SparkEngine(spark_session=spark)
-    yield made
-    made.close()
 
 
 def test_all_that_is_asked_of_tables(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

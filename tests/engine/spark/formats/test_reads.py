@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,6 @@ from odibi.engine.base import Source
 from odibi.errors import DataError
 from odibi.testing import counted_jobs
 from odibi.types import parse_type
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    made = SparkEngine(spark_session=spark)
-    yield made
-    made.close()
 
 
 def scan(engine: SparkEngine, folder: Path, path: str, format: str, schema: Any = None, **options: Any) -> Any:
