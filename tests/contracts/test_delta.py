@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from odibi.connections import AzureADLS, BaseConnection
-from odibi.engine import Engine, PandasEngine, SparkEngine
 from odibi.testing.azure import Sandbox
 from odibi.testing.contracts import DeltaContract
+from tests.contracts.with_engines import WithPandas, WithSpark
 
 
-class TestPandas(DeltaContract):
-    @pytest.fixture
-    def engine(self) -> Iterator[Engine]:
-        made = PandasEngine()
-        yield made
-        made.close()
+class TestPandas(WithPandas, DeltaContract):
+    pass
 
 
 class TestPandasOnADLS(TestPandas):
@@ -29,9 +22,5 @@ class TestPandasOnADLS(TestPandas):
 
 
 @pytest.mark.one_machine  # the log is read by the driver, and the tables are in its folders
-class TestSpark(DeltaContract):
-    @pytest.fixture
-    def engine(self, spark: Any) -> Iterator[Engine]:
-        made = SparkEngine(spark_session=spark)
-        yield made
-        made.close()
+class TestSpark(WithSpark, DeltaContract):
+    pass

@@ -12,6 +12,7 @@ from odibi.connections import AzureADLS, BaseConnection, LocalConnection, LocalD
 from odibi.engine import Engine, PandasEngine, SparkEngine
 from odibi.testing.azure import Sandbox
 from odibi.testing.contracts import EngineContract, StorageContract
+from tests.contracts.with_engines import WithPandas, WithSpark
 
 
 def lake_of(azure: Sandbox, container: str) -> BaseConnection:
@@ -20,12 +21,8 @@ def lake_of(azure: Sandbox, container: str) -> BaseConnection:
     return AzureADLS("silveracct", container, "lake", "direct_key", account_key=key, name="lake")
 
 
-class TestPandas(EngineContract):
-    @pytest.fixture
-    def engine(self) -> Iterator[Engine]:
-        made = PandasEngine()
-        yield made
-        made.close()
+class TestPandas(WithPandas, EngineContract):
+    pass
 
 
 class TestPandasOnDBFS(TestPandas):
@@ -40,12 +37,8 @@ class TestPandasOnADLS(TestPandas):
         return lake_of(azure, azure_container)
 
 
-class TestSpark(EngineContract):
-    @pytest.fixture
-    def engine(self, spark: Any) -> Iterator[Engine]:
-        made = SparkEngine(spark_session=spark)
-        yield made
-        made.close()
+class TestSpark(WithSpark, EngineContract):
+    pass
 
 
 @pytest.mark.one_machine  # executors of their own would have to be started in the offline Azure

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import pytest
 
 from odibi.connections import AzureADLS, BaseConnection, LocalConnection, LocalDBFS
-from odibi.engine import Engine, PandasEngine, SparkEngine
 from odibi.testing import MemoryConnection
 from odibi.testing.contracts import FormatContract
 from odibi.testing.contracts.formats import EVERYTHING, ODD_NAMES
+from tests.contracts.with_engines import WithPandas, WithSpark
 
 
 def lake_of(request: pytest.FixtureRequest) -> BaseConnection:
@@ -22,14 +22,8 @@ def lake_of(request: pytest.FixtureRequest) -> BaseConnection:
     return AzureADLS("bronzeacct", container, "deep/down", auth_mode="direct_key", account_key=key, name="lake")
 
 
-class OnPandas(FormatContract):
+class OnPandas(WithPandas, FormatContract):
     """On the pandas engine, on disk, behind a URL and in a container of Azure storage."""
-
-    @pytest.fixture
-    def engine(self) -> Iterator[Engine]:
-        made = PandasEngine()
-        yield made
-        made.close()
 
     @pytest.fixture(params=["local", "memory", "azure"])
     def connection(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseConnection]:
@@ -55,16 +49,10 @@ class OnStores(OnPandas):
         yield {"local": LocalConnection, "local_dbfs": LocalDBFS}[request.param](tmp_path / "lake", name="lake")
 
 
-class OnSpark(FormatContract):
+class OnSpark(WithSpark, FormatContract):
     """On the Spark engine, on disk; what Spark writes is a folder."""
 
     many: ClassVar[int] = 500  # Spark compiles a program for them
-
-    @pytest.fixture
-    def engine(self, spark: Any) -> Iterator[Engine]:
-        made = SparkEngine(spark_session=spark)
-        yield made
-        made.close()
 
     @pytest.fixture
     def connection(self, tmp_path: Path) -> BaseConnection:

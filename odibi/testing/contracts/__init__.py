@@ -17,14 +17,12 @@ from __future__ import annotations
 import pytest
 
 # So that a failing `assert` in a contract shows its values, as in a test module.
-pytest.register_assert_rewrite(
-    *(
-        f"{__name__}.{part}"
-        for part in ("connections", "delta", "engines", "formats", "functions", "operations", "texts", "transforms")
-    )
-)
+pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in (
+    "analysis", "connections", "delta", "engines", "formats", "functions", "operations", "texts", "transforms",
+)))  # fmt: skip
 
-from odibi.testing.contracts.connections import ConnectionContract  # noqa: E402 - after the line above
+from odibi.testing.contracts.analysis import AnalysisContract  # noqa: E402 - after the line above
+from odibi.testing.contracts.connections import ConnectionContract  # noqa: E402
 from odibi.testing.contracts.delta import DeltaContract  # noqa: E402
 from odibi.testing.contracts.engines import EngineContract, StorageContract  # noqa: E402
 from odibi.testing.contracts.formats import FormatContract  # noqa: E402
@@ -34,6 +32,7 @@ from odibi.testing.contracts.texts import TextFileContract  # noqa: E402
 from odibi.testing.contracts.transforms import TransformContract  # noqa: E402
 
 __all__ = [
+    "AnalysisContract",
     "ConnectionContract",
     "DeltaContract",
     "EngineContract",

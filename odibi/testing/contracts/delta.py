@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from odibi.connections import BaseConnection, LocalConnection
+from odibi.connections import BaseConnection
 from odibi.engine import Engine
 from odibi.engine.base import Source, Target, WriteReport
 from odibi.errors import ConfigError, DataError, DataNotFoundError, UnknownNameError, UnsupportedError
 from odibi.files import files_for
 from odibi.testing.compare import assert_frame_equal
+from odibi.testing.contracts.base import OnPlace, Rows
 from odibi.testing.frames import arrow_table
 from odibi.types import parse_type
 
-Rows = Sequence[Mapping[str, Any]]
 ROWS: Rows = [
     {"id": 1, "p": "x'y", "day": date(2024, 1, 1), "at": datetime(2024, 1, 1, 10, tzinfo=UTC), "d": Decimal("1.10")},
     {"id": 2, "p": None, "day": date(2024, 1, 2), "at": None, "d": Decimal("2.20")},
@@ -28,18 +27,8 @@ ROWS: Rows = [
 SCHEMA = {"id": "bigint", "p": "string", "day": "date", "at": "timestamp", "d": "decimal(10,2)"}
 
 
-class DeltaContract:
+class DeltaContract(OnPlace):
     """Reading, history, vacuum and restore: the same values, shapes and words on every engine."""
-
-    @pytest.fixture
-    def engine(self) -> Engine:
-        """An engine without connections of its own."""
-        raise NotImplementedError("override the fixture `engine`")
-
-    @pytest.fixture
-    def connection(self, tmp_path: Path) -> BaseConnection:
-        """An empty place that Delta tables can be written to, named `lake`."""
-        return LocalConnection(tmp_path / "lake", name="lake")
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from odibi.checks import compile_checks
 from odibi.config.node import ValidationConfig
-from odibi.connections import BaseConnection, LocalConnection
+from odibi.connections import BaseConnection
 from odibi.context import Context, PandasContext
 from odibi.engine import Engine
 from odibi.engine.base import Checks, NotEmptyCheck, Query, RowCheck, Target, UniqueCheck, WriteReport
@@ -28,10 +27,10 @@ from odibi.errors import (
     UnknownNameError,
 )
 from odibi.testing.compare import assert_frame_equal
+from odibi.testing.contracts.base import OnPlace, Rows
 from odibi.testing.frames import arrow_table
 from odibi.types import parse_type
 
-Rows = Sequence[Mapping[str, Any]]
 EVERY_TYPE: Mapping[str, tuple[str, Any]] = {
     "flag": ("boolean", True),
     "tiny": ("tinyint", -128),
@@ -51,18 +50,8 @@ EVERY_TYPE: Mapping[str, tuple[str, Any]] = {
 }
 
 
-class StorageContract:
+class StorageContract(OnPlace):
     """What an engine does to tables and files that depends on where they are: every connection is worth these."""
-
-    @pytest.fixture
-    def engine(self) -> Engine:
-        """An engine without connections of its own."""
-        raise NotImplementedError("override the fixture `engine`")
-
-    @pytest.fixture
-    def connection(self, tmp_path: Path) -> BaseConnection:
-        """An empty place that Delta tables can be written to."""
-        return LocalConnection(tmp_path / "lake", name="lake")
 
     # -- tables --------------------------------------------------------------------------------------------------------
 

@@ -6,22 +6,21 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from odibi.connections import BaseConnection, LocalConnection
+from odibi.connections import BaseConnection
 from odibi.engine import Engine
 from odibi.engine.base import Source, Target, WriteReport
 from odibi.errors import DataError, DataNotFoundError, OdibiError, TargetExistsError
 from odibi.files import files_for
 from odibi.formats import FORMATS
 from odibi.testing.compare import assert_frame_equal
+from odibi.testing.contracts.base import OnPlace, Rows
 from odibi.testing.frames import arrow_table
 from odibi.types import parse_type
 
-Rows = Sequence[Mapping[str, Any]]
 Schema = Mapping[str, str]
 
 PLAIN: Schema = {
@@ -40,7 +39,7 @@ EVERYTHING = frozenset(
 )
 
 
-class FormatContract:
+class FormatContract(OnPlace):
     """What is written in a format is what is read: values, types (declared where the format knows none), names."""
 
     format: ClassVar[str]
@@ -55,16 +54,6 @@ class FormatContract:
     """How many columns wide data has."""
     illegal_names: ClassVar[Sequence[str]] = ()
     """Column names, of the odd ones, that the format can not hold."""
-
-    @pytest.fixture
-    def engine(self) -> Engine:
-        """An engine."""
-        raise NotImplementedError("override the fixture `engine`")
-
-    @pytest.fixture
-    def connection(self, tmp_path: Path) -> BaseConnection:
-        """An empty place that can be written to."""
-        return LocalConnection(tmp_path / "lake", name="lake")
 
     # -- modes ---------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from odibi.engine import Engine
 from odibi.engine.base import Query
 from odibi.errors import DataError, OdibiError
 from odibi.testing.compare import assert_frame_equal
+from odibi.testing.contracts.base import OnEngine
 from odibi.testing.frames import arrow_table
 
 ROWS: Sequence[Mapping[str, Any]] = ({"a": 1, "b": "x"}, {"a": 2, "b": None})
@@ -71,13 +72,8 @@ KINDS = (
 )  # fmt: skip
 
 
-class FunctionContract:
+class FunctionContract(OnEngine):
     """Functions are given frames, may return any, and fail with their file and line."""
-
-    @pytest.fixture
-    def engine(self) -> Iterator[Engine]:
-        """An engine without connections of its own."""
-        raise NotImplementedError("override the fixture `engine`")
 
     # -- what may come back --------------------------------------------------------------------------------------------
 

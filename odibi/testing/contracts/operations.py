@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from odibi.engine import Engine
 from odibi.engine.base import Query
 from odibi.errors import DataError, OdibiError
+from odibi.testing.contracts.base import OnEngine
 from odibi.testing.frames import arrow_table, rows_of
 from odibi.transforms import OPERATIONS
 from odibi.transforms.dialect import dialect
@@ -41,13 +42,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
 """One use of every operation, over `SALES`."""
 
 
-class OperationContract:
+class OperationContract(OnEngine):
     """An operation gives the same, whoever computes it."""
-
-    @pytest.fixture
-    def engine(self) -> Iterator[Engine]:
-        """An engine without connections of its own."""
-        raise NotImplementedError("override the fixture `engine`")
 
     # -- every operation -----------------------------------------------------------------------------------------------
 

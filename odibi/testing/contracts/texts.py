@@ -20,6 +20,7 @@ from odibi.engine import Engine
 from odibi.engine.base import Source
 from odibi.errors import DataError, DataNotFoundError, OdibiError
 from odibi.formats import format_of, normalise_options
+from odibi.testing.contracts.base import OnEngine
 from odibi.types import parse_type
 
 TYPES: Sequence[tuple[Sequence[str], str]] = (
@@ -184,13 +185,8 @@ BAD: Mapping[str, tuple[str, str | bytes, Mapping[str, Any], str]] = {
 """A path, what the file holds, options of the read, and what is said."""
 
 
-class TextFileContract:
+class TextFileContract(OnEngine):
     """Text files have the same types and values on every engine, and bad files get the same words."""
-
-    @pytest.fixture
-    def engine(self) -> Engine:
-        """An engine."""
-        raise NotImplementedError("override the fixture `engine`")
 
     # -- types ---------------------------------------------------------------------------------------------------------
 

@@ -9,10 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from odibi.testing.compare import assert_frame_equal
+from odibi.testing.contracts.base import Rows
 from odibi.testing.frames import arrow_table, frame
 from odibi.testing.projects import Content, TestRun, project
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 class TransformContract:

@@ -1,4 +1,4 @@
-"""Queries are judged without data: what is wrong is told at its place, and what is right is never refused."""
+"""Queries in DuckDB's own words are judged without data, and what DuckDB takes is never refused."""
 
 from __future__ import annotations
 
@@ -11,20 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odibi.engine.base import Query, SqlAnalysis, SqlProblem
+from odibi.engine.base import Query, SqlProblem
 from odibi.engine.pandas.analyse import Analyser
-from odibi.types import Column, parse_type
-
-
-def columns(text: str) -> tuple[Column, ...]:
-    pairs = (item.split(maxsplit=1) for item in text.split("; "))
-    return tuple(Column(name, parse_type(kind)) for name, kind in pairs)
-
+from odibi.testing.contracts.analysis import CUSTOMERS, PART, columns, one
+from odibi.types import Column
 
 ORDERS = columns(
     "id bigint; customer_id int; amount decimal(12,2); ts timestamp; é string; s struct<x:int>; l array<int>"
 )
-CUSTOMERS = columns("customer_id int; name string; signup date")
 KNOWN = {"orders": ORDERS, "customers": CUSTOMERS}
 
 
@@ -33,12 +27,6 @@ def analyser() -> Iterator[Analyser]:
     found = Analyser()
     yield found
     found.close()
-
-
-def one(analysis: SqlAnalysis) -> SqlProblem:
-    assert len(analysis.problems) == 1, analysis.problems
-    assert analysis.columns is None
-    return analysis.problems[0]
 
 
 def at(text: str, problem: SqlProblem) -> str:
@@ -53,24 +41,14 @@ def at(text: str, problem: SqlProblem) -> str:
 @pytest.mark.parametrize(
     ("text", "message", "word"),
     [
-        ("SELEC 1", "syntax error", "SELEC"),
-        ("SELECT 'ü', FRM x FRM", "syntax error", "FRM"),
-        ("SELECT\n  'é' AS a,\n  b c d\nFROM orders", "syntax error", "d"),
         ("SELECT 'abc", "unterminated", "'abc"),
-        ("SELECT 1; SELECT 2", "more than one statement", "SELECT"),
-        ("", "empty", None),
-        ("-- nothing\n;", "empty", None),
-        ("INSERT INTO orders VALUES (1)", "INSERT is not a SELECT", None),
         ("COPY orders TO 'x.csv'", "COPY is not a SELECT", None),
         ("ATTACH 'x.db'", "ATTACH is not a SELECT", None),
-        ("CREATE TABLE x AS SELECT 1", "CREATE is not a SELECT", None),
         ("SET threads = 1", "SET is not a SELECT", None),
         ("PRAGMA version", "is not a SELECT", None),
-        ("SHOW TABLES", "SHOW is not a SELECT", None),
         ("WITH x AS (DELETE FROM orders RETURNING *) SELECT * FROM x", "DELETE is not a SELECT", None),
         ("PIVOT orders ON id USING sum(amount)", "PIVOT must say which values", None),
         ("SELECT * FROM orders WHERE id = $1", "parameter", None),
-        ("SELECT '\0'", "NUL", None),
     ],
 )
 def test_anything_but_one_select_is_refused(analyser: Analyser, text: str, message: str, word: str | None) -> None:
@@ -111,23 +89,6 @@ def test_what_duckdb_takes_is_accepted(analyser: Analyser, text: str) -> None:
     assert analysis.columns
 
 
-def test_columns_have_names_and_types(analyser: Analyser) -> None:
-    text = """
-        SELECT o.id, c.name, sum(o.amount) AS total, count(*) AS n
-        FROM orders o JOIN customers c USING (customer_id) GROUP BY ALL
-    """
-    analysis = analyser.analyse(Query(text, "duckdb"), KNOWN)
-    assert analysis.columns is not None
-    assert [f"{column.name} {column.type_name}" for column in analysis.columns] == [
-        "id bigint",
-        "name string",
-        "total decimal(38,2)",
-        "n bigint",
-    ]
-    assert analysis.tables == {"orders", "customers"}
-    assert analysis.deterministic
-
-
 def test_an_input_with_a_type_of_duckdbs_own_is_bound_with_it(analyser: Analyser) -> None:
     given_columns = (Column("n", None, "HUGEINT"), Column("e", None, "ENUM('a', 'b')"))
     analysis = analyser.analyse(Query("SELECT n + 1 AS m, e FROM t", "duckdb"), {"t": given_columns})
@@ -136,31 +97,6 @@ def test_an_input_with_a_type_of_duckdbs_own_is_bound_with_it(analyser: Analyser
 
 
 # -- names -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("inputs", [KNOWN, dict.fromkeys(KNOWN), {"orders": ORDERS, "customers": None}])
-def test_a_table_that_is_no_input(analyser: Analyser, inputs: dict[str, tuple[Column, ...] | None]) -> None:
-    text = "SELECT 'ü' FROM orders o JOIN customer c USING (customer_id)"
-    problem = one(analyser.analyse(Query(text, "duckdb"), inputs))
-    assert problem.message == "there is no input 'customer'"
-    assert "did you mean 'customers'?" in problem.hint
-    assert "orders, customers" in problem.hint or "customers, orders" in problem.hint
-    assert at(text, problem) == "customer"
-
-
-def test_a_table_that_nothing_resembles_may_be_missing_in_depends_on(analyser: Analyser) -> None:
-    problem = one(analyser.analyse(Query("SELECT * FROM weather", "duckdb"), KNOWN))
-    assert "add 'weather' to depends_on" in problem.hint
-
-
-def test_one_missing_table_is_told_once(analyser: Analyser) -> None:
-    one(analyser.analyse(Query("SELECT x.a, y.b FROM weather x, weather y", "duckdb"), KNOWN))
-
-
-def test_current_with_several_inputs(analyser: Analyser) -> None:
-    problem = one(analyser.analyse(Query("SELECT * FROM current", "duckdb"), KNOWN))
-    assert "current" in problem.message
-    assert "several inputs" in problem.hint
 
 
 def test_what_the_translation_can_not_do_is_told_as_such(analyser: Analyser) -> None:
@@ -213,18 +149,12 @@ def test_a_python_variable_is_no_table(analyser: Analyser) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint", "word"),
     [
-        ("SELECT amont FROM orders", "no column 'amont'", "did you mean 'amount'?", "amont"),
         ("SELECT 'ü', o.amont FROM orders o", "'o' has no column 'amont'", "did you mean 'amount'?", "o.amont"),
         ("SELECT é, amont FROM orders", "no column 'amont'", "columns of orders: id, customer_id", "amont"),
         ("SELECT * EXCLUDE (amont) FROM orders", "no column 'amont'", "amount", "amont)"),
-        ("SELECT x.id FROM orders", "no table 'x'", "orders", "x.id"),
         ("SELECT customer_id FROM orders, customers", "in more than one table", "write", "customer_id"),
-        ("SELECT foo(id) FROM orders", "no function foo()", "", "foo(id)"),
         ("SELECT sum(ts) FROM orders", "no function fits sum(", "it takes: sum(arg DECIMAL)", "sum(ts)"),
-        ("SELECT id, sum(amount) FROM orders", "must be in GROUP BY", "any_value(id)", "id,"),
         ("SELECT id::INTT FROM orders", "no type INTT", "", "INTT"),
-        ("SELECT s.y FROM orders", "no field 'y'", "its fields: x", None),
-        ("SELECT id FROM orders UNION SELECT 1, 2", "same number of result columns", "", None),
         ("WITH x AS (SELECT id AS k FROM orders) SELECT id FROM x", "no column 'id'", "here there is: k", "id"),
     ],
 )
@@ -238,19 +168,10 @@ def test_what_does_not_fit_the_inputs(analyser: Analyser, text: str, message: st
 
 # -- inputs that are known in part -------------------------------------------------------------------------------------
 
-PART = {"orders": ORDERS, "raw": None, "named": (Column("p", None), Column("q", None))}
-
 
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("SELECT o.idd FROM orders o JOIN raw USING (id)", "o.idd"),
-        ("WITH x AS (SELECT id, name AS nm FROM raw) SELECT name FROM x", "name"),
-        ("WITH x(a, b) AS (SELECT id, name FROM raw) SELECT x.name FROM x", "x.name"),
-        ("SELECT a FROM (VALUES (1, 2)) v(b, c), raw r WHERE v.a = 1", "v.a"),
-        ("SELECT pp FROM named", "pp"),
-        ("SELECT p, (SELECT zz FROM named) FROM raw, named WHERE true", None),
-        ("SELECT p, (SELECT named.zz FROM named) AS z FROM raw", "named.zz"),
         ("SELECT list_transform([1], lambda v: v + p + w) AS m FROM named", "w)"),
         ("WITH r AS (SELECT p FROM named UNION ALL SELECT 1) SELECT r.m FROM r", "r.m"),
         ("SELECT foo(a) FROM raw", "foo(a)"),
@@ -264,13 +185,6 @@ def test_what_is_certainly_missing_is_found_without_all_columns(
         assert analysis.problems == ()
     else:
         assert at(text, one(analysis)) == word
-
-
-def test_names_without_types_go_on_to_the_next_query(analyser: Analyser) -> None:
-    first = analyser.analyse(Query("SELECT id, price * 2 AS twice FROM raw", "duckdb"), {"raw": None})
-    assert first.columns == (Column("id", None), Column("twice", None))
-    second = analyser.analyse(Query("SELECT *, price FROM current", "duckdb"), {"current": first.columns})
-    assert "no column 'price'" in one(second).message
 
 
 CORPUS = [
@@ -419,13 +333,7 @@ RANDOM = Analyser()
     "text",
     [
         "SELECT id, upper(é) AS u FROM orders WHERE amount > 0",
-        "SELECT customer_id, sum(amount) AS a, count(DISTINCT id) AS n FROM orders GROUP BY ALL ORDER BY a",
-        "SELECT *, sum(amount) OVER (PARTITION BY customer_id ORDER BY ts) AS running FROM orders",
-        "SELECT *, rank() OVER (ORDER BY amount) AS r FROM orders",
         "SELECT string_agg(é, ',' ORDER BY é) AS s FROM orders",
-        "SELECT id, amount FROM orders ORDER BY ALL LIMIT 10",
-        "SELECT * FROM orders LIMIT 0",
-        "SELECT DISTINCT customer_id FROM orders",
         "SELECT age(ts, TIMESTAMPTZ '2024-01-01') AS a FROM orders",
     ],
 )
@@ -436,29 +344,16 @@ def test_queries_that_give_the_same_rows_each_time(analyser: Analyser, text: str
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT random() AS r FROM orders",
-        "SELECT uuid() AS u FROM orders",
         "SELECT * FROM (SELECT gen_random_uuid() AS u FROM orders)",
-        "SELECT now() AS n",
-        "SELECT current_timestamp AS n",
-        "SELECT id FROM orders WHERE ts > current_date",
         "SELECT age(ts) AS a FROM orders",
-        "SELECT * FROM orders LIMIT 10",
-        "SELECT * FROM orders OFFSET 10",
-        "SELECT * FROM orders ORDER BY ts LIMIT 10",
         "SELECT * FROM orders USING SAMPLE 10",
         "SELECT * FROM orders TABLESAMPLE 10%",
         "SELECT row_number() OVER () AS n FROM orders",
-        "SELECT *, row_number() OVER (PARTITION BY id ORDER BY ts) AS n FROM orders QUALIFY n = 1",
-        "SELECT first(amount) AS f FROM orders",
-        "SELECT any_value(amount) AS f FROM orders",
         "SELECT list(amount) AS f FROM orders",
         "SELECT string_agg(é, ',' ORDER BY ts) AS f FROM orders",
         "SELECT arg_max(id, ts) AS f FROM orders",
-        "SELECT sum(amount) OVER (ORDER BY ts ROWS 3 PRECEDING) AS f FROM orders",
         "SELECT DISTINCT ON (customer_id) * FROM orders ORDER BY ts",
         "SELECT * FROM orders POSITIONAL JOIN customers",
-        "SELECT id FROM orders WHERE id IN (SELECT customer_id FROM customers LIMIT 3)",
     ],
 )
 def test_queries_whose_rows_may_differ(analyser: Analyser, text: str) -> None:

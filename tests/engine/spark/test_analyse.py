@@ -1,5 +1,4 @@
-"""Queries are judged without data, with a Spark session at hand and without one: what is wrong is told at its place,
-and what is right is never refused."""
+"""Queries in Spark's own words are judged without data, with a Spark session at hand and without one."""
 
 from __future__ import annotations
 
@@ -11,22 +10,11 @@ from typing import Any
 import pytest
 
 from odibi.engine import SparkEngine
-from odibi.engine.base import Query, SqlAnalysis, SqlProblem
-from odibi.engine.spark.analyse import Analyser, Inputs
-from odibi.types import Column, parse_type
-
-
-def columns(text: str) -> tuple[Column, ...]:
-    pairs = (item.split(maxsplit=1) for item in text.split("; "))
-    return tuple(Column(name, parse_type(kind)) for name, kind in pairs)
-
-
-ORDERS = columns(
-    "id bigint; customer_id int; amount decimal(12,2); ts timestamp; note string; s struct<x:int>; l array<int>; "
-    "m map<string,int>"
-)
-CUSTOMERS = columns("customer_id int; name string; signup date")
-KNOWN = {"orders": ORDERS, "customers": CUSTOMERS}
+from odibi.engine.base import Query
+from odibi.engine.spark.analyse import Analyser
+from odibi.engine.words import Inputs
+from odibi.testing.contracts.analysis import KNOWN, ORDERS, PART, at, one
+from odibi.types import Column
 
 
 @pytest.fixture(params=["spark", "without"])
@@ -35,29 +23,7 @@ def analyser(request: pytest.FixtureRequest) -> Iterator[Any]:
     if request.param == "without":
         yield Analyser()
         return
-    engine = SparkEngine(spark_session=request.getfixturevalue("spark"))
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def judge(spark: Any) -> Iterator[SparkEngine]:
-    """Spark itself."""
-    engine = SparkEngine(spark_session=spark)
-    yield engine
-    engine.close()
-
-
-def one(analysis: SqlAnalysis) -> SqlProblem:
-    assert len(analysis.problems) == 1, analysis.problems
-    assert analysis.columns is None
-    return analysis.problems[0]
-
-
-def at(text: str, problem: SqlProblem) -> str:
-    """What the problem points to."""
-    assert problem.offset is not None, problem
-    return text[problem.offset :]
+    yield request.getfixturevalue("engine")
 
 
 # ruff: noqa: E501 - queries in one line each
@@ -67,33 +33,12 @@ def at(text: str, problem: SqlProblem) -> str:
 @pytest.mark.parametrize(
     ("text", "message", "word"),
     [
-        ("SELEC 1", 'syntax error at or near "SELEC"', "SELEC"),
-        ("SELECT 'ü', FRM x FRM", "syntax error", "FRM"),
-        ("SELECT\n  'é' AS a,\n  b c d\nFROM orders", "syntax error", "d"),
         ("SELECT 'abc", "not closed", "'abc"),
-        ("SELECT 1; SELECT 2", "more than one statement", "SELECT 2"),
-        ("", "the SQL is empty", None),
-        ("-- nothing\n;", "the SQL is empty", None),
-        ("INSERT INTO orders VALUES (1)", "INSERT is not a SELECT", None),
-        ("CREATE TABLE x AS SELECT 1", "CREATE is not a SELECT", None),
-        ("SET x = 1", "SET is not a SELECT", None),
-        ("SHOW TABLES", "SHOW is not a SELECT", None),
         ("MERGE INTO orders USING customers ON true WHEN MATCHED THEN DELETE", "MERGE is not a SELECT", None),
-        ("SELECT * FROM orders WHERE id = ?", "parameter", "?"),
-        ("SELECT '\0'", "NUL", "\0"),
-        ("SELECT 'ü' FROM orders o JOIN customer c USING (customer_id)", "there is no input 'customer'", "customer c"),
-        ("SELECT * FROM information_schema.tables", "can not be read here", "information_schema"),
         ("SELECT * FROM json.`x.json`", "can not be read here", "json"),
         ("SELECT * FROM read_files('x')", "can not be used here", "read_files"),
         ("SELECT * FROM (SELECT reflect('a', 'b'))", "can not be used here", "reflect"),
-        ("SELECT amont FROM orders", "no column 'amont'", "amont"),
-        ("SELECT 'ü', o.amont FROM orders o", "'o' has no column 'amont'", "o.amont"),
-        ("SELECT id FROM orders WHERE amont > 1", "no column 'amont'", "amont"),
-        ("SELECT x.id FROM orders", "no table 'x'", "x.id"),
-        ("SELECT customer_id FROM orders, customers", "in more than one table", "customer_id"),
-        ("WITH x AS (SELECT id AS k FROM orders) SELECT id FROM x", "no column 'id'", "id FROM x"),
         ("SELECT transform(l, v -> v + w) AS m FROM orders", "no column 'w'", "w)"),
-        ("SELECT id FROM orders WHERE id IN (SELECT cust FROM customers)", "no column 'cust'", "cust"),
     ],
 )
 def test_what_is_wrong(analyser: Any, text: str, message: str, word: str | None) -> None:
@@ -106,37 +51,21 @@ def test_what_is_wrong(analyser: Any, text: str, message: str, word: str | None)
 @pytest.mark.parametrize(
     ("text", "message", "hint", "word"),
     [
-        ("SELECT amont FROM orders", "no column 'amont'", "did you mean 'amount'? columns of orders: id, cust", "amont"),
         ("SELECT * EXCEPT (amont) FROM orders", "no column 'amont'", "did you mean 'amount'?", "amont)"),
-        ("SELECT foo(id) FROM orders", "no function foo()", "", "foo(id)"),
-        ("SELECT sum(l) FROM orders", "no function fits sum(", "cast the arguments", "sum(l)"),
-        ("SELECT id, sum(amount) FROM orders", "'id' must be in GROUP BY", "any_value(id)", "id,"),
         ("SELECT id::INTT FROM orders", "no type INTT", "", "INTT"),
-        ("SELECT s.y FROM orders", "no field 'y'", "its fields: x", None),
-        ("SELECT id FROM orders UNION SELECT 1, 2", "same number of result columns", "", None),
         ("SELECT id FROM orders WHERE sum(id) > 1", "WHERE clause cannot contain aggregates", "HAVING", None),
         ("SELECT id AS a, id AS A FROM orders", "'a' and 'A' of the result differ only in case", "AS", None),
         ("SELECT 1) UNION ALL (SELECT 2", "syntax error", "", ")"),
     ],
 )  # fmt: skip
-def test_what_only_spark_sees(judge: SparkEngine, text: str, message: str, hint: str, word: str | None) -> None:
-    if judge.spark.version < "4" and any(sign in text for sign in ("::", "EXCEPT (")):
+def test_what_only_spark_sees(engine: SparkEngine, text: str, message: str, hint: str, word: str | None) -> None:
+    if engine.spark.version < "4" and any(sign in text for sign in ("::", "EXCEPT (")):
         pytest.skip("Spark has this from 4.0 on")
-    problem = one(judge.analyse(Query(text, "spark"), KNOWN))
+    problem = one(engine.analyse(Query(text, "spark"), KNOWN))
     assert message in problem.message
     assert hint in problem.hint
     if word is not None:
         assert at(text, problem).startswith(word)
-
-
-def test_current_with_several_inputs(analyser: Any) -> None:
-    problem = one(analyser.analyse(Query("SELECT * FROM current", "spark"), KNOWN))
-    assert "several inputs" in problem.hint
-
-
-def test_a_table_that_nothing_resembles_may_be_missing_in_depends_on(analyser: Any) -> None:
-    problem = one(analyser.analyse(Query("SELECT x.a, y.b FROM weather x, weather y", "spark"), KNOWN))
-    assert "add 'weather' to depends_on" in problem.hint
 
 
 def test_what_the_translation_can_not_do_is_told_as_such(analyser: Any) -> None:
@@ -247,9 +176,9 @@ def test_what_is_right_is_never_refused_without_spark(text: str, known: str) -> 
 
 
 @pytest.mark.parametrize("text", RIGHT)
-def test_names_that_are_told_without_spark_are_spark_s(judge: SparkEngine, text: str, spark: Any) -> None:
+def test_names_that_are_told_without_spark_are_spark_s(engine: SparkEngine, text: str, spark: Any) -> None:
     """And Spark accepts these texts."""
-    found = judge.analyse(Query(text, "spark"), KNOWN)
+    found = engine.analyse(Query(text, "spark"), KNOWN)
     if spark.version < "4" and found.columns is None:
         pytest.skip("Spark has this from 4.0 on")
     assert found.problems == ()
@@ -260,33 +189,15 @@ def test_names_that_are_told_without_spark_are_spark_s(judge: SparkEngine, text:
     assert guess.deterministic == found.deterministic
 
 
-def test_columns_have_names_and_types(judge: SparkEngine) -> None:
-    text = """
-        SELECT o.id, c.name, sum(o.amount) AS total, count(*) AS n, max(o.s) AS s
-        FROM orders o JOIN customers c USING (customer_id) GROUP BY ALL
-    """
-    analysis = judge.analyse(Query(text, "spark"), KNOWN)
-    assert analysis.columns is not None
-    assert [f"{column.name} {column.type_name}" for column in analysis.columns] == [
-        "id bigint",
-        "name string",
-        "total decimal(22,2)",
-        "n bigint",
-        "s struct<x:int>",
-    ]
-    assert analysis.tables == {"orders", "customers"}
-    assert analysis.deterministic
-
-
-def test_a_type_of_spark_s_own_is_bound_with_it(judge: SparkEngine) -> None:
+def test_a_type_of_spark_s_own_is_bound_with_it(engine: SparkEngine) -> None:
     given = (Column("n", None, "void"), Column("i", None, "interval day to second"))
-    analysis = judge.analyse(Query("SELECT n, i + i AS j FROM t", "spark"), {"t": given})
+    analysis = engine.analyse(Query("SELECT n, i + i AS j FROM t", "spark"), {"t": given})
     assert analysis.columns is not None
     assert [column.native for column in analysis.columns] == ["void", "interval day to second"]
 
 
 @pytest.mark.jvm
-def test_judging_starts_no_job(judge: SparkEngine, spark: Any) -> None:
+def test_judging_starts_no_job(engine: SparkEngine, spark: Any) -> None:
     from odibi.testing import counted_jobs
 
     with counted_jobs(spark) as work:
@@ -296,28 +207,18 @@ def test_judging_starts_no_job(judge: SparkEngine, spark: Any) -> None:
             "TABLE orders",
             "SELECT nope FROM orders",
         ):
-            judge.analyse(Query(text, "spark"), KNOWN)
+            engine.analyse(Query(text, "spark"), KNOWN)
     assert len(work.jobs) == 0
 
 
 # -- inputs that are known in part -------------------------------------------------------------------------------------
 
-PART = {"orders": ORDERS, "raw": None, "named": (Column("p", None), Column("q", None))}
-
 
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("SELECT o.idd FROM orders o JOIN raw USING (id)", "o.idd"),
-        ("WITH x AS (SELECT id, name AS nm FROM raw) SELECT name FROM x", "name FROM x"),
-        ("WITH x(a, b) AS (SELECT id, name FROM raw) SELECT x.name FROM x", "x.name"),
-        ("SELECT a FROM (VALUES (1, 2)) v(b, c), raw r WHERE v.a = 1", "v.a"),
-        ("SELECT pp FROM named", "pp"),
-        ("SELECT p, (SELECT zz FROM named) FROM raw, named WHERE true", None),
-        ("SELECT p, (SELECT named.zz FROM named) AS z FROM raw", "named.zz"),
         ("SELECT transform(array(1), v -> v + p + w) AS m FROM named", "w)"),
         ("SELECT a, b FROM raw LATERAL VIEW explode(c) e AS b", None),
-        ("SELECT a.b.c, d FROM raw", None),
     ],
 )
 def test_what_is_certainly_missing_is_found_without_all_columns(analyser: Any, text: str, word: str | None) -> None:
@@ -328,28 +229,14 @@ def test_what_is_certainly_missing_is_found_without_all_columns(analyser: Any, t
         assert at(text, one(analysis)).startswith(word)
 
 
-def test_names_without_types_go_on_to_the_next_query(analyser: Any) -> None:
-    first = analyser.analyse(Query("SELECT id, price * 2 AS twice FROM raw", "spark"), {"raw": None})
-    assert first.columns == (Column("id", None), Column("twice", None))
-    second = analyser.analyse(Query("SELECT *, price FROM current", "spark"), {"current": first.columns})
-    assert "no column 'price'" in one(second).message
-
-
 # -- determinism -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT id, upper(note) AS u FROM orders WHERE amount > 0",
-        "SELECT customer_id, sum(amount) AS a, count(DISTINCT id) AS n FROM orders GROUP BY ALL ORDER BY a",
-        "SELECT *, sum(amount) OVER (PARTITION BY customer_id ORDER BY ts) AS running FROM orders",
-        "SELECT *, rank() OVER (ORDER BY amount) AS r FROM orders",
         "SELECT listagg(note, ',') WITHIN GROUP (ORDER BY note) AS s FROM orders",
         "SELECT array_join(sort_array(collect_set(note)), ',') AS s, size(collect_list(id)) AS n FROM orders",
-        "SELECT id, amount FROM orders ORDER BY ALL LIMIT 10",
-        "SELECT * FROM orders LIMIT 0",
-        "SELECT DISTINCT customer_id FROM orders",
         "SELECT unix_timestamp(ts) AS u, to_unix_timestamp(ts) AS v FROM orders",
     ],
 )
@@ -362,34 +249,20 @@ def test_queries_that_give_the_same_rows_each_time(text: str) -> None:
     [
         "SELECT rand() AS r FROM orders",
         "SELECT rand(42) AS r FROM orders",
-        "SELECT random() AS r FROM orders",
         "SELECT randn() AS r FROM orders",
-        "SELECT uuid() AS u FROM orders",
-        "SELECT * FROM (SELECT uuid() AS u FROM orders)",
         "SELECT shuffle(l) AS u FROM orders",
         "SELECT monotonically_increasing_id() AS u FROM orders",
-        "SELECT now() AS n",
-        "SELECT current_timestamp AS n",
         "SELECT current_timestamp() AS n",
         "SELECT unix_timestamp() AS n",
-        "SELECT id FROM orders WHERE ts > current_date",
-        "SELECT * FROM orders LIMIT 10",
-        "SELECT * FROM orders OFFSET 10",
-        "SELECT * FROM orders ORDER BY ts LIMIT 10",
         "SELECT * FROM orders TABLESAMPLE (10 PERCENT)",
         "SELECT row_number() OVER (ORDER BY 1) AS n FROM orders",
-        "SELECT *, row_number() OVER (PARTITION BY id ORDER BY ts) AS n FROM orders QUALIFY n = 1",
-        "SELECT first(amount) AS f FROM orders",
-        "SELECT any_value(amount) AS f FROM orders",
         "SELECT collect_list(amount) AS f FROM orders",
         "SELECT collect_set(amount) AS f FROM orders",
         "SELECT listagg(note, ',') AS f FROM orders",
         "SELECT listagg(note, ',') WITHIN GROUP (ORDER BY ts) AS f FROM orders",
         "SELECT max_by(id, ts) AS f FROM orders",
-        "SELECT sum(amount) OVER (ORDER BY ts ROWS 3 PRECEDING) AS f FROM orders",
         "SELECT sum(amount) OVER w AS f FROM orders WINDOW w AS (ORDER BY ts ROWS 3 PRECEDING)",
         "SELECT last_value(amount) IGNORE NULLS OVER (ORDER BY ts) AS f FROM orders",
-        "SELECT id FROM orders WHERE id IN (SELECT customer_id FROM customers LIMIT 3)",
         "FROM orders |> LIMIT 3",
     ],
 )
