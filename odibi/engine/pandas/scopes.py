@@ -7,14 +7,12 @@ sight is known and nothing else can explain the name. Names compare without case
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from odibi.engine import words
 from odibi.engine.pandas.syntax import Mistake, place
+from odibi.engine.scopes import Named, Names, Scope, Scopes, Tables, joined, known, lower
 
-Names = list[str] | None
-"""Column names, None where they are not known."""
 Tree = dict[str, Any]
 _WORDS = frozenset({
     "user", "session_user", "localtime", "localtimestamp", "rowid", "default", "all", "true", "false", "null",
@@ -36,44 +34,6 @@ def check(node: Tree, inputs: Mapping[str, Names]) -> tuple[list[Mistake], Names
     except RecursionError:  # thousands of nested operators: the engine will judge it
         return [], None
     return list(dict.fromkeys(checker.mistakes)), names
-
-
-@dataclass(slots=True)
-class _Source:
-    """Something in FROM: its alias (lower case) and its columns."""
-
-    alias: str
-    names: Names
-
-
-@dataclass(slots=True)
-class _Scope:
-    """What the expressions of one SELECT can name. `extra` are aliases of the select list and parameters of lambdas."""
-
-    sources: list[_Source] = field(default_factory=list)
-    extra: frozenset[str] = frozenset()
-
-    @property
-    def certain(self) -> bool:
-        """True where every column in reach is known."""
-        return all(source.names is not None for source in self.sources)
-
-    def has(self, name: str) -> bool:
-        """True where `name` may be a column, an alias or a table here."""
-        return self.has_column(name) or any(source.alias == name for source in self.sources)
-
-    def has_column(self, name: str) -> bool:
-        """True where `name` is a known column, an alias of the select list or a parameter."""
-        return name in self.extra or any(name in _lower(source.names) for source in self.sources)
-
-    def may_have(self, name: str) -> bool:
-        """True where nothing shows that `name` is not here."""
-        return self.has(name) or not self.certain
-
-
-Tables = Mapping[str, Names]
-Scopes = tuple[_Scope, ...]
-"""The scopes that an expression sees, the innermost first."""
 
 
 class _Checker:
@@ -105,11 +65,11 @@ class _Checker:
         return tables
 
     def select(self, node: Tree, tables: Tables, outer: Scopes) -> Names:
-        scope = _Scope()
+        scope = Scope()
         self.source(node["from_table"], scope, tables, outer)
         scope.extra = frozenset(item["alias"].lower() for item in node["select_list"] if item.get("alias"))
         if not scope.sources:  # nothing to look into: names can only come from outside
-            scope.sources.append(_Source("", []))
+            scope.sources.append(Named("", []))
         for key, part in node.items():
             if key not in _SKIPPED_KEYS:
                 self.expressions(part, tables, (scope, *outer))
@@ -117,7 +77,7 @@ class _Checker:
 
     # -- FROM ----------------------------------------------------------------------------------------------------------
 
-    def source(self, part: Tree, scope: _Scope, tables: Tables, outer: Scopes) -> None:
+    def source(self, part: Tree, scope: Scope, tables: Tables, outer: Scopes) -> None:
         """Add what `part` of FROM brings to `scope`; parts to the right see those to the left."""
         kind = part["type"]
         if kind == "EMPTY":
@@ -129,14 +89,14 @@ class _Checker:
             return
         alias = part.get("alias") or (part["qualified_name"]["path"][-1] if kind == "BASE_TABLE" else "")
         names = _renamed(self.columns(part, scope, tables, outer), part.get("column_name_alias") or [])
-        scope.sources.append(_Source(alias.lower(), names))
+        scope.sources.append(Named(alias.lower(), names))
 
-    def columns(self, part: Tree, scope: _Scope, tables: Tables, outer: Scopes) -> Names:
+    def columns(self, part: Tree, scope: Scope, tables: Tables, outer: Scopes) -> Names:
         kind = part["type"]
         if kind == "BASE_TABLE":
             return tables.get(".".join(part["qualified_name"]["path"]).lower())
         if kind == "SUBQUERY":
-            return self.query(part["subquery"]["node"], tables, (_Scope(list(scope.sources)), *outer))
+            return self.query(part["subquery"]["node"], tables, (Scope(list(scope.sources)), *outer))
         if kind == "EXPRESSION_LIST":
             return [f"col{number}" for number in range(len(part["values"][0]))]
         return None
@@ -159,7 +119,7 @@ class _Checker:
         if kind == "SUBQUERY":
             self.query(part["subquery"]["node"], tables, scopes)
         elif kind == "LAMBDA":
-            scopes = (_Scope([], frozenset(_columns_in(part["lhs"]))), *scopes)
+            scopes = (Scope([], frozenset(_columns_in(part["lhs"]))), *scopes)
         elif kind == "STAR" and part.get("expr"):
             return  # COLUMNS(…): names are matched, not looked up
         for key, value in part.items():
@@ -181,17 +141,15 @@ class _Checker:
         for scope in scopes:
             named = [source for source in scope.sources if source.alias == alias]
             if named:
-                if all(source.names is not None and rest[0].lower() not in _lower(source.names) for source in named):
+                if all(source.names is not None and rest[0].lower() not in lower(source.names) for source in named):
                     self.miss_in(named[0], part)
                 return
 
     def miss(self, name: str, part: Tree, scopes: Scopes) -> None:
-        names = (column for scope in scopes for source in scope.sources for column in source.names or ())
-        self.mistakes.append(
-            Mistake(*words.no_column(name, words.columns_here_hint(name, list(dict.fromkeys(names)))), place(part))
-        )
+        hint = words.columns_here_hint(name, known(scopes))
+        self.mistakes.append(Mistake(*words.no_column(name, hint), place(part)))
 
-    def miss_in(self, source: _Source, part: Tree) -> None:
+    def miss_in(self, source: Named, part: Tree) -> None:
         alias, name = part["column_names"][:2]
         hint = words.columns_here_hint(name, source.names or [])
         self.mistakes.append(Mistake(*words.no_column_in(alias, name, hint), place(part)))
@@ -201,18 +159,12 @@ def _any_has(name: str, scopes: Scopes) -> bool:
     return any(scope.may_have(name) for scope in scopes)
 
 
-def _output(select_list: list[Tree], scope: _Scope, source: Tree) -> Names:
+def _output(select_list: list[Tree], scope: Scope, source: Tree) -> Names:
     """The names that a select list gives, None where one of them is DuckDB's own invention."""
-    found: list[str] = []
-    for item in select_list:
-        names = _names_of(item, scope, source)
-        if names is None:
-            return None
-        found += names
-    return found if len(set(map(str.lower, found))) == len(found) else None
+    return joined(_names_of(item, scope, source) for item in select_list)
 
 
-def _names_of(item: Tree, scope: _Scope, source: Tree) -> Names:
+def _names_of(item: Tree, scope: Scope, source: Tree) -> Names:
     if item["class"] == "STAR":
         return _star(item, scope, source)
     if item.get("function_name", "").lower() in ("unnest", "unlist"):
@@ -221,28 +173,16 @@ def _names_of(item: Tree, scope: _Scope, source: Tree) -> Names:
         return None  # COLUMNS(…) becomes several columns
     if item.get("alias"):
         return [item["alias"]]
-    return [_as_known(item["column_names"], scope)] if item["class"] == "COLUMN_REF" else None
+    return [scope.spelled(item["column_names"])] if item["class"] == "COLUMN_REF" else None
 
 
-def _as_known(path: Sequence[str], scope: _Scope) -> str:
-    """The name of a column in the case that its table has, else as the query writes it."""
-    name = path[-1]
-    owners = [one for one in scope.sources if len(path) == 1 or one.alias == path[0].lower()]
-    return next((known for one in owners for known in one.names or () if known.lower() == name.lower()), name)
-
-
-def _star(item: Tree, scope: _Scope, source: Tree) -> Names:
+def _star(item: Tree, scope: Scope, source: Tree) -> Names:
     """The columns of `*` and `t.*`; EXCLUDE and REPLACE are understood, what else there may be is not."""
     alias = (item.get("relation_name") or "").lower()
-    meant = [one for one in scope.sources if not alias or one.alias == alias]
+    names = scope.columns_of(alias)
     odd = item.get("rename_list") or item.get("columns") or item.get("expr") or item.get("qualified_exclude_list")
-    if odd or not meant or (not alias and _merges(source)):
+    if odd or names is None or (not alias and _merges(source)):
         return None
-    names: list[str] = []
-    for one in meant:
-        if one.names is None:
-            return None
-        names += one.names
     left_out = set(map(str.lower, item.get("exclude_list") or ()))
     return [name for name in names if name.lower() not in left_out]
 
@@ -259,10 +199,6 @@ def _merges(source: Tree) -> bool:
 def _renamed(names: Names, aliases: Sequence[str]) -> Names:
     """`t(a, b)`: the first columns get other names."""
     return names if names is None else [*aliases, *names[len(aliases) :]]
-
-
-def _lower(names: Names) -> set[str]:
-    return set(map(str.lower, names or ()))
 
 
 def _walk(part: Any) -> Iterator[Tree]:

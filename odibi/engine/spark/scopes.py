@@ -8,18 +8,15 @@ functions in FROM) makes the columns of its place unknown. Names compare without
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from odibi.engine import words
+from odibi.engine.scopes import Named, Names, Scope, Scopes, Tables, joined, known, lower
 from odibi.engine.spark.syntax import Mistake
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
-Names = list[str] | None
-"""Column names, None where they are not known."""
-Tables = Mapping[str, Names]
 _WORDS = frozenset({
     "user", "session_user", "localtime", "localtimestamp", "grouping__id", "spark_grouping_id", "_metadata", "default",
     "all", "true", "false", "null", "year", "years", "quarter", "month", "months", "week", "weeks", "day", "days",
@@ -37,41 +34,6 @@ def check(tree: exp.Expr, inputs: Mapping[str, Names]) -> tuple[list[Mistake], N
     except RecursionError:  # thousands of nested operators: Spark will judge it
         return [], None
     return list(dict.fromkeys(checker.mistakes)), names
-
-
-@dataclass(slots=True)
-class _Source:
-    """Something in FROM: its alias (lower case) and its columns."""
-
-    alias: str
-    names: Names
-
-
-@dataclass(slots=True)
-class _Scope:
-    """What the expressions of one SELECT can name. `extra` are aliases of the select list and parameters of lambdas;
-    `merged` says that a column may be in two sources and yet be one (USING, NATURAL, semi joins, generators)."""
-
-    sources: list[_Source] = field(default_factory=list)
-    extra: frozenset[str] = frozenset()
-    merged: bool = False
-
-    @property
-    def certain(self) -> bool:
-        """True where every column in reach is known."""
-        return all(source.names is not None for source in self.sources)
-
-    def has_column(self, name: str) -> bool:
-        """True where `name` is a known column, an alias of the select list or a parameter."""
-        return name in self.extra or any(name in _lower(source.names) for source in self.sources)
-
-    def may_have(self, name: str) -> bool:
-        """True where nothing shows that `name` is not here."""
-        return not self.certain or self.has_column(name) or any(source.alias == name for source in self.sources)
-
-
-Scopes = tuple[_Scope, ...]
-"""The scopes that an expression sees, the innermost first."""
 
 
 class _Checker:
@@ -93,7 +55,7 @@ class _Checker:
             return None if node.args.get("by_name") else left
         if isinstance(node, exp.Subquery) and not node.args.get("pivots"):
             if isinstance(node.this, exp.Table):
-                scope = _Scope()
+                scope = Scope()
                 self.source(node.this, scope, tables, outer)
                 return scope.sources[0].names
             return self.query(node.this, tables, outer)
@@ -102,17 +64,17 @@ class _Checker:
     def ctes(self, node: Any, tables: Tables, outer: Scopes) -> Tables:
         with_ = node.args.get("with_")
         for cte in with_.expressions if with_ is not None else ():
-            known: Tables = {**tables, cte.alias.lower(): None} if with_.args.get("recursive") else tables
-            names = _renamed(self.query(cte.this, known, outer), [each.name for each in _alias_columns(cte)])
+            seen: Tables = {**tables, cte.alias.lower(): None} if with_.args.get("recursive") else tables
+            names = _renamed(self.query(cte.this, seen, outer), [each.name for each in _alias_columns(cte)])
             tables = {**tables, cte.alias.lower(): names}
         return tables
 
     def select(self, node: exp.Select, tables: Tables, outer: Scopes) -> Names:
-        scope = _Scope()
+        scope = Scope()
         self.sources(node, scope, tables, outer)
         scope.extra = frozenset(_aliases(node.expressions))
         if not scope.sources:  # nothing to look into: names can only come from outside
-            scope.sources.append(_Source("", []))
+            scope.sources.append(Named("", []))
         for key in ("expressions", "where", "group", "having", "qualify", "order", "sort", "cluster", "distribute",
                     "windows", "laterals", "joins"):  # fmt: skip
             self.expressions(node.args.get(key), tables, (scope, *outer))
@@ -120,7 +82,7 @@ class _Checker:
 
     # -- FROM ----------------------------------------------------------------------------------------------------------
 
-    def sources(self, node: exp.Select, scope: _Scope, tables: Tables, outer: Scopes) -> None:
+    def sources(self, node: exp.Select, scope: Scope, tables: Tables, outer: Scopes) -> None:
         """What FROM, its joins and LATERAL VIEWs bring; parts to the right see those to the left."""
         start = node.args.get("from_")
         if start is not None:
@@ -130,41 +92,41 @@ class _Checker:
             scope.merged = True
             self.lateral(lateral, scope)
 
-    def joins(self, node: Any, scope: _Scope, tables: Tables, outer: Scopes) -> None:
+    def joins(self, node: Any, scope: Scope, tables: Tables, outer: Scopes) -> None:
         for join in node.args.get("joins") or ():
             kind = f"{join.method} {join.side} {join.kind}".upper()
             scope.merged |= bool(join.args.get("using")) or any(word in kind for word in ("NATURAL", "SEMI", "ANTI"))
             self.source(join.this, scope, tables, outer)
 
-    def source(self, part: Any, scope: _Scope, tables: Tables, outer: Scopes) -> None:
+    def source(self, part: Any, scope: Scope, tables: Tables, outer: Scopes) -> None:
         from sqlglot import exp
 
         alias, names = part.alias_or_name.lower(), None
         if isinstance(part, exp.Table) and isinstance(part.this, exp.Identifier):
             names = tables.get(".".join(each.name for each in part.parts).lower())
         elif isinstance(part, exp.Subquery):
-            names = self.query(part, tables, (_Scope(list(scope.sources), merged=True), *outer))
+            names = self.query(part, tables, (Scope(list(scope.sources), merged=True), *outer))
         elif isinstance(part, exp.Values):
             width = len(part.expressions[0].expressions) if isinstance(part.expressions[0], exp.Tuple) else 1
             names = [f"col{number + 1}" for number in range(width)]
         elif isinstance(part, exp.Lateral):
             self.lateral(part, scope)
             if isinstance(part.this, exp.Subquery):
-                self.query(part.this, tables, (_Scope(list(scope.sources), merged=True), *outer))
+                self.query(part.this, tables, (Scope(list(scope.sources), merged=True), *outer))
             return
         if part.args.get("pivots"):
-            scope.sources.append(_Source("", None))
+            scope.sources.append(Named("", None))
             return
         names = _renamed(names, [each.name for each in _alias_columns(part)])
-        scope.sources.append(_Source(alias, names))
+        scope.sources.append(Named(alias, names))
         self.joins(part, scope, tables, outer)
         for lateral in part.args.get("laterals") or ():
             scope.merged = True
             self.lateral(lateral, scope)
 
-    def lateral(self, part: exp.Lateral, scope: _Scope) -> None:
+    def lateral(self, part: exp.Lateral, scope: Scope) -> None:
         columns = [each.name for each in _alias_columns(part)]
-        scope.sources.append(_Source(part.alias.lower(), columns or None))
+        scope.sources.append(Named(part.alias.lower(), columns or None))
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -195,9 +157,9 @@ class _Checker:
         if isinstance(part, exp.Table | exp.DataType | exp.Pivot | exp.Hint | exp.Star | exp.Interval | exp.Kwarg):
             return
         if isinstance(part, exp.Lambda):
-            scopes = (_Scope([], frozenset(each.name.lower() for each in part.expressions)), *scopes)
+            scopes = (Scope([], frozenset(each.name.lower() for each in part.expressions)), *scopes)
         if isinstance(part, exp.Struct | exp.PropertyEQ):
-            scopes = (_Scope([], frozenset(_aliases(part.expressions))), *scopes)
+            scopes = (Scope([], frozenset(_aliases(part.expressions))), *scopes)
         for child in part.iter_expressions():
             self.expression(child, tables, scopes)
 
@@ -213,7 +175,7 @@ class _Checker:
         elif first in _WORDS or first.startswith("current_"):
             return
         elif not any(scope.may_have(first) for scope in scopes):
-            self.tell(words.no_column(path[0], words.columns_here_hint(path[0], _known(scopes))), node)
+            self.tell(words.no_column(path[0], words.columns_here_hint(path[0], known(scopes))), node)
         else:
             self.ambiguous(node, path[0], scopes)
 
@@ -222,7 +184,7 @@ class _Checker:
         scope = next((scope for scope in scopes if scope.may_have(name.lower())), None)
         if scope is None or scope.merged or not scope.certain or name.lower() in scope.extra:
             return
-        owners = [source.alias for source in scope.sources if name.lower() in _lower(source.names)]
+        owners = [source.alias for source in scope.sources if name.lower() in lower(source.names)]
         if len(owners) > 1:
             ways = " or ".join(sorted(f"{owner}.{name}" for owner in owners)) if all(owners) else ""
             self.tell(words.ambiguous(name, ways), node)
@@ -235,7 +197,7 @@ class _Checker:
         for scope in scopes:
             named = [source for source in scope.sources if source.alias == alias]
             if named:
-                if all(source.names is not None and name.lower() not in _lower(source.names) for source in named):
+                if all(source.names is not None and name.lower() not in lower(source.names) for source in named):
                     hint = words.columns_here_hint(name, named[0].names or [])
                     self.tell(words.no_column_in(path[0], name, hint), node)
                 return
@@ -245,11 +207,6 @@ class _Checker:
 
     def tell(self, told: words.Told, node: exp.Column) -> None:
         self.mistakes.append(Mistake(*told, node.parts[0].meta.get("start")))
-
-
-def _known(scopes: Scopes) -> list[str]:
-    names = (name for scope in scopes for source in scope.sources for name in source.names or ())
-    return list(dict.fromkeys(names))
 
 
 def _aliases(items: Sequence[Any]) -> Iterator[str]:
@@ -268,20 +225,14 @@ def _alias_columns(part: Any) -> list[Any]:
     return list(getattr(alias, "columns", None) or ()) if alias is not None else []
 
 
-def _output(node: exp.Select, scope: _Scope) -> Names:
+def _output(node: exp.Select, scope: Scope) -> Names:
     """The names that a select list gives, None where one of them is Spark's own invention."""
     if node.args.get("kind") or (node.args.get("laterals") and any(item.is_star for item in node.expressions)):
         return None
-    found: list[str] = []
-    for item in node.expressions:
-        names = _names_of(item, scope)
-        if names is None:
-            return None
-        found += names
-    return found if len(set(map(str.lower, found))) == len(found) else None
+    return joined(_names_of(item, scope) for item in node.expressions)
 
 
-def _names_of(item: Any, scope: _Scope) -> Names:
+def _names_of(item: Any, scope: Scope) -> Names:
     from sqlglot import exp
 
     if isinstance(item, exp.Star):
@@ -291,28 +242,16 @@ def _names_of(item: Any, scope: _Scope) -> Names:
     if isinstance(item, exp.Alias):
         return [item.alias]
     if isinstance(item, exp.Column):
-        return [_as_known([part.name for part in item.parts], scope)]
+        return [scope.spelled([part.name for part in item.parts])]
     return None
 
 
-def _as_known(path: Sequence[str], scope: _Scope) -> str:
-    """The name of a column in the case that its table has, else as the query writes it."""
-    name = path[-1]
-    owners = [one for one in scope.sources if len(path) == 1 or one.alias == path[0].lower()]
-    return next((known for one in owners for known in one.names or () if known.lower() == name.lower()), name)
-
-
-def _star(star: exp.Star, alias: str, scope: _Scope) -> Names:
+def _star(star: exp.Star, alias: str, scope: Scope) -> Names:
     """The columns of `*` and `t.*`; EXCEPT is understood, what else there may be is not."""
-    meant = [one for one in scope.sources if not alias or one.alias == alias]
+    names = scope.columns_of(alias)
     odd = star.args.get("replace") or star.args.get("rename") or star.args.get("ilike")
-    if odd or not meant or scope.merged:
+    if odd or names is None or scope.merged:
         return None
-    names: list[str] = []
-    for one in meant:
-        if one.names is None:
-            return None
-        names += one.names
     left_out = {each.name.lower() for each in star.args.get("except_") or ()}
     return [name for name in names if name.lower() not in left_out]
 
@@ -322,7 +261,3 @@ def _renamed(names: Names, aliases: Sequence[str]) -> Names:
     if names is None:
         return list(aliases) if aliases else None
     return [*aliases, *names[len(aliases) :]]
-
-
-def _lower(names: Names) -> set[str]:
-    return set(map(str.lower, names or ()))
