@@ -11,13 +11,12 @@ from pyspark.sql import types as T  # noqa: N812 - the name that Spark's own doc
 
 from odibi.engine import casting
 from odibi.engine.casting import CastPlan, Expressions, Given, Kind, given_of
+from odibi.engine.spark.raised import OURS
 from odibi.engine.spark.types import data_type
 from odibi.errors import SchemaMismatchError
 from odibi.transforms.dialect import SPARK
 from odibi.types import Column, DataType
 
-TOLD = "odibi: "
-"""What the text of an error begins with that an expression of ours raises; the rest is for the user."""
 _BEYOND = {"bigint": "9223372036854775807"}
 """The greatest integer: a greater float becomes it, and not an error."""
 
@@ -112,7 +111,7 @@ class _Spark(Expressions):
             same += f" AND NOT ({expression} <=> {_BEYOND[given.text]})"
         if wanted in _BEYOND and given.kind == "fraction":
             same += f" AND NOT coalesce(CAST({expression} AS DOUBLE) >= {_BEYOND[wanted]}D, false)"
-        text = f"concat({SPARK.text(TOLD + told[0])}, CAST({expression} AS STRING), {SPARK.text(told[1])})"
+        text = f"concat({SPARK.text(OURS + told[0])}, CAST({expression} AS STRING), {SPARK.text(told[1])})"
         return f"CASE WHEN {same} THEN CAST({expression} AS {wanted}) ELSE CAST(raise_error({text}) AS {wanted}) END"
 
     def forced(self, expression: str, given: Given, target: DataType, at: str) -> str:
@@ -120,11 +119,11 @@ class _Spark(Expressions):
         cast = f"CAST({expression} AS {target})"
         if target.name in ("date", "timestamp", "timestamp_ntz") and given.text == "string":
             fits, told = f"{expression} RLIKE '^[ ]*[+-]?[0-9]+-[0-9]+-'", f" is not a {target.name} (column {at!r})"
-            shown = f"concat({SPARK.text(TOLD + chr(39))}, {expression}, {SPARK.text(chr(39) + told)})"
+            shown = f"concat({SPARK.text(OURS + chr(39))}, {expression}, {SPARK.text(chr(39) + told)})"
         elif target.name == "float" and given.kind == "fraction":
             fits = f"(abs({cast}) <> double('Infinity') OR abs({expression}) = double('Infinity'))"
             told = f" does not fit FLOAT (column {at!r})"
-            shown = f"concat({SPARK.text(TOLD)}, CAST({expression} AS STRING), {SPARK.text(told)})"
+            shown = f"concat({SPARK.text(OURS)}, CAST({expression} AS STRING), {SPARK.text(told)})"
         else:
             return cast
         return f"CASE WHEN {expression} IS NULL OR {fits} THEN {cast} ELSE CAST(raise_error({shown}) AS {target}) END"

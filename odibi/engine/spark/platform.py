@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from odibi.engine.spark.jars import COMMAND
+from odibi.engine.spark.raised import condition_of
 from odibi.errors import AccessError, DataNotFoundError, OdibiError, UnsupportedError
 from odibi.notebook import RUNTIME_VARIABLE, in_databricks
 
@@ -108,16 +109,6 @@ def _is_refused(ask: Callable[[], object]) -> bool:
     except (*_REFUSED, PySparkException, Py4JError):
         return True
     return False
-
-
-def condition_of(error: BaseException) -> str:
-    """The error condition, e.g. `CONFIG_NOT_AVAILABLE`: what the error says of itself, else what its text begins with.
-    Empty where it has none."""
-    get = getattr(error, "getCondition", None) or getattr(error, "getErrorClass", None)  # the name before Spark 4
-    if get is not None and (found := get()):
-        return str(found)
-    text = re.search(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]", str(error))
-    return text[1] if text else ""
 
 
 # -- refusals, explained -----------------------------------------------------------------------------------------------

@@ -21,7 +21,9 @@ from odibi.engine.spark import errors
 from odibi.engine.spark.analyse import mistakes_in
 from odibi.engine.spark.dialect import translate
 from odibi.engine.spark.frame import SparkFrame
+from odibi.engine.spark.raised import VIEW, Raised, clean
 from odibi.engine.spark.session import Session
+from odibi.engine.spark.sql_problems import AT_END, tell_sql
 from odibi.engine.spark.syntax import PURE_TABLE_FUNCTIONS, Mistake, Syntax, TableName, literals, read
 from odibi.errors import SqlError
 from odibi.types import Column
@@ -32,7 +34,7 @@ CLASH_HINT = "give one of them another name (AS …), or leave it out (SELECT * 
 _NUMBERED = re.compile(r"(?P<stem>.+)_\d+", re.DOTALL)
 _AT_OURS = words.joined(*words.syntax_error('")"'))
 """What Spark says of a text that ends too early: it meets our parenthesis."""
-_VIEW = re.compile(r"_pyspark_(?:connect_temp_view_)?[0-9a-f]{32}")
+_VIEW = re.compile(VIEW)
 
 
 def run_query(session: Session, query: Query, inputs: Mapping[str, SparkFrame]) -> tuple[SparkFrame, str]:
@@ -151,7 +153,7 @@ def _unread(spark: Any, text: str, inputs: Iterable[str]) -> list[Mistake]:
         ((plan,),) = spark.sql(f"EXPLAIN EXTENDED {text}").collect()
     except errors.spark_errors() as error:
         raised = errors.read(error)
-        told = errors.tell_sql(raised, {}) or (errors.clean(raised), "")
+        told = tell_sql(raised, {}) or (clean(raised), "")
         ahead = len("EXPLAIN EXTENDED ")
         at = _line_place(text, raised.line, raised.column, ahead) if raised.start is None else raised.start - ahead
         return [Mistake(*told, at)]
@@ -233,7 +235,7 @@ class Statement:
         said = self.text[piece.start : piece.end] if piece.put is None else piece.put
         return said.replace("{", "{{").replace("}", "}}") if self.inputs else said
 
-    def place(self, raised: errors.Raised) -> int | None:
+    def place(self, raised: Raised) -> int | None:
         """The place in the text of what Spark points to in the text that ran, in which views stand for the inputs."""
         for length in (9 + 32, 27 + 32):  # the names that classic Spark and Connect give them
             run, starts = self._run(length)
@@ -345,7 +347,7 @@ def _as_written(error: Exception, text: str, query: Query, found: Syntax) -> Exc
 def improved(error: SqlError, text: str, found: Syntax) -> SqlError:
     """What the tree knows better than Spark: a missing GROUP BY is told at the column."""
     if str(error) == _AT_OURS and (error.offset or 0) >= len(text.rstrip()):
-        error = SqlError(errors.AT_END, error.offset)
+        error = SqlError(AT_END, error.offset)
     if found.tree is not None and str(error).startswith("a column beside an aggregate"):
         column = ungrouped(found)
         if column is not None:

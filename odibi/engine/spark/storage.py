@@ -20,9 +20,11 @@ from weakref import WeakValueDictionary
 
 from odibi.connections.base import BaseConnection, Location
 from odibi.engine.base import Source, Target
+from odibi.engine.spark.kinds import spark_errors
 from odibi.engine.spark.platform import NO_KEYS
 from odibi.engine.spark.session import Session
 from odibi.errors import AccessError, ConfigError, DataNotFoundError, OdibiError, UnsupportedError
+from odibi.transforms.dialect import SPARK
 
 CLOUDS = dict.fromkeys(("abfss", "abfs"), "odibi.azure.spark")
 """Protocols of clouds that Spark is told how to reach, and who knows what it says of them: `options_of`, `opens`,
@@ -56,7 +58,7 @@ def delta_name(location: Location) -> str:
     >>> delta_name(Location("abfss://raw@account1.dfs.core.windows.net/a"))
     'delta.`abfss://raw@account1.dfs.core.windows.net/a`'
     """
-    return location.table or "delta.`" + spark_path(location).replace("`", "``") + "`"
+    return location.table or f"delta.{SPARK.quote(spark_path(location))}"
 
 
 def reachable(location: Location) -> bool:
@@ -207,8 +209,6 @@ class Storage:
             self.session.set(_REDACTION_OF_SQL, "|".join(filter(None, [hidden, SECRET_SETTINGS])))
 
     def _value(self, name: str) -> str | None:
-        from odibi.engine.spark.errors import spark_errors
-
         with suppress(*spark_errors()):
             value = self.session.spark.conf.get(name, None)
             return None if value is None else str(value)

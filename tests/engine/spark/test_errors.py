@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from odibi.engine import SparkEngine
 from odibi.engine.base import Query
-from odibi.engine.spark import errors
+from odibi.engine.spark import data_problems, errors, sql_problems
 from odibi.engine.spark.errors import explain, is_interrupt, is_transient
 from odibi.engine.spark.platform import NoDeltaError
 from odibi.errors import AccessError, DataError, DataNotFoundError, OdibiError, SqlError, UnsupportedError
 
 ROWS = "SELECT * FROM VALUES (2147483647, 'ü', 0.0D), (2, 'x', 1.0D) AS t(id, name, amount)"
 NOISE = ("_pyspark", "SQLSTATE", "org.apache", "java.", "py4j", "JVM", "\tat ", "== SQL", "spark.sql.", "Traceback")
-
-
-@pytest.fixture
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    found = SparkEngine(spark_session=spark)
-    yield found
-    found.close()
 
 
 def failure(engine: SparkEngine, written: str) -> BaseException:
@@ -277,5 +268,5 @@ def test_pyspark_s_own_lines_are_silenced(engine: SparkEngine) -> None:
 
 def test_no_table_of_errors_has_a_hole() -> None:
     """Every condition is written as Spark writes it."""
-    for name in (*errors._SQL, *errors._DATA):
+    for name in (*sql_problems.BY_CONDITION, *data_problems.BY_CONDITION):
         assert re.fullmatch(r"[A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)?", name)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from odibi.engine.spark.platform import NoDeltaError, Platform, condition_of, explain_refusal
+from odibi.engine.spark.platform import NoDeltaError, Platform, explain_refusal
+from odibi.engine.spark.raised import condition_of
 from odibi.engine.spark.session import SETTINGS, Session
 from odibi.errors import AccessError, OdibiError, UnsupportedError
 from tests.databricks_sessions import SERVERLESS_SETTINGS, Serverless, Standard

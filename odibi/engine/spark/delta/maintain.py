@@ -42,7 +42,7 @@ def history(session: Session, location: Location, limit: int | None = None) -> l
 def _described(session: Session, location: Location, limit: int | None = None) -> list[dict[str, Any]]:
     """The commits as Spark tells them, under the names that they have in the log."""
     bound = f" LIMIT {int(limit)}" if limit is not None else ""
-    with explained(location, "read"):
+    with explained(location):
         rows = session.spark.sql(f"DESCRIBE HISTORY {delta_name(location)}{bound}").selectExpr(
             "version", "unix_millis(timestamp) AS stamp", "operation", "operationParameters", "operationMetrics",
             "userMetadata",
@@ -71,7 +71,7 @@ def vacuum(
     hours = delta_log.whole_hours(retention_hours)
     before = _newest(session, location)
     statement = f"VACUUM {delta_name(location)} RETAIN {hours} HOURS"
-    with _too_short(location, retention_hours), explained(location, "write"):
+    with _too_short(location, retention_hours), explained(location):
         if dry_run:
             found = _run(session, location, f"{statement} DRY RUN", hours, enforce)
             return delta_log.Vacuumed([_relative(row["path"], location) for row in found], dry_run=True).report()
@@ -241,7 +241,7 @@ def restore(session: Session, location: Location, version: int) -> dict[str, Any
         raise delta_log.append_only_restore(location)
     session.set(OLDER_THAN_RETENTION, "false")
     try:
-        with explained(location, "write", version=version, versions=versions):
+        with explained(location, version=version, versions=versions):
             rows = session.spark.sql(f"RESTORE TABLE {delta_name(location)} TO VERSION AS OF {int(version)}").collect()
     except errors.spark_errors() as error:
         raise _not_restored(error, location, version) from error
@@ -257,7 +257,7 @@ def _versions(session: Session, location: Location) -> tuple[int, list[int]]:
 
 
 def _append_only(session: Session, location: Location) -> bool:
-    with explained(location, "write"):
+    with explained(location):
         rows = session.spark.sql(f"SHOW TBLPROPERTIES {delta_name(location)}").collect()
     return any(row["key"] == "delta.appendOnly" and str(row["value"]).lower() == "true" for row in rows)
 

@@ -10,7 +10,9 @@ from datetime import datetime
 
 from odibi.engine import delta_log
 from odibi.engine.delta_features import unknown_to_spark
-from odibi.engine.spark import errors
+from odibi.engine.spark import raised as reading
+from odibi.engine.spark.kinds import spark_errors
+from odibi.engine.spark.raised import LOG, Raised
 from odibi.engine.spark.storage import reachable
 from odibi.errors import DataNotFoundError, OdibiError, UnsupportedError
 from odibi.location import Location
@@ -42,7 +44,6 @@ MAX_DETAIL = 200
 @contextmanager
 def explained(
     location: Location,
-    doing: str,
     version: int | None = None,
     versions: Sequence[int] = (),
     when: str | None = None,
@@ -51,11 +52,11 @@ def explained(
     `versions` those that the log has, as far as it is known."""
     try:
         yield
-    except errors.spark_errors() as error:
+    except spark_errors() as error:
         found = told(error, location, version, versions, when)
         if found is None:
             raise
-        errors.LOG.debug("Spark raised: %s", error)
+        LOG.debug("Spark raised: %s", error)
         raise found from error
 
 
@@ -87,12 +88,12 @@ def told(
         return delta_log.no_version(location, version, versions)
     if raised.main in DAMAGED:
         return delta_log.damaged(location.display, _gap(versions) or _short(raised.text))
-    return of_log(replace(raised, whole=str(error)))
+    return of_log(raised)
 
 
-def read(error: BaseException) -> errors.Raised:
+def read(error: BaseException) -> Raised:
     """Take an error of Delta apart, also one that has no condition."""
-    raised, text = errors.read(error), str(error)
+    raised, text = reading.read(error), str(error)
     if raised.condition:
         return raised
     return replace(raised, condition=next((name for name, words in _BY_WORDS.items() if words in text), ""))
@@ -105,7 +106,7 @@ def _gap(versions: Sequence[int]) -> str:
     return delta_log.gap_in(versions)
 
 
-def of_log(raised: errors.Raised) -> OdibiError | None:
+def of_log(raised: Raised) -> OdibiError | None:
     """The error for a log with a file that Spark could not read, when it ran; None for other files."""
     found = _OF_LOG.search(raised.whole)
     if found is None or raised.main not in READING:
@@ -125,7 +126,7 @@ def _told_versions(text: str) -> list[int]:
     return [int(found[1]), int(found[2])] if found else []
 
 
-def _no_time(location: Location, when: str, raised: errors.Raised) -> OdibiError:
+def _no_time(location: Location, when: str, raised: Raised) -> OdibiError:
     asked = datetime.fromisoformat(when).isoformat()
     if raised.main == "DELTA_TIMESTAMP_GREATER_THAN_COMMIT":
         return DataNotFoundError(

@@ -16,6 +16,7 @@ from odibi.engine.spark.storage import options_of, reachable, spark_path
 from odibi.engine.spark.types import spark_type
 from odibi.errors import DataError, suggest
 from odibi.location import Location
+from odibi.transforms.dialect import SPARK
 from odibi.types import Column
 
 
@@ -50,7 +51,7 @@ def _opened(session: Session, source: Source, location: Location) -> SparkFrame:
         options["timestampAsOf"] = str(when)
     elif known:
         options["versionAsOf"] = str(known[-1])
-    with explained(location, "read", version=version, versions=known, when=when):
+    with explained(location, version=version, versions=known, when=when):
         reader = session.spark.read.format("delta").options(**options)
         data = reader.table(location.table) if location.table else reader.load(spark_path(location))
         frame = SparkFrame(data, lazy=False)
@@ -81,7 +82,7 @@ def _filtered(frame: SparkFrame, source: Source) -> SparkFrame:
 def _condition(asked: Condition) -> Any:
     from pyspark.sql import functions as F  # noqa: N812
 
-    column = F.col(_quoted(asked.column.name))
+    column = F.col(SPARK.quote(asked.column.name))
     is_null = column.isNotNull() if asked.negative else column.isNull()
     if not asked.values:
         return is_null if asked.null else F.lit(asked.negative)
@@ -111,10 +112,6 @@ def _constant(column: Column, text: str) -> Any:
     return F.lit(text).cast(spark_type(column.type))
 
 
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
 # -- columns -----------------------------------------------------------------------------------------------------------
 
 
@@ -132,7 +129,7 @@ def _picked(frame: SparkFrame, source: Source) -> SparkFrame:
         return frame
     items, columns = [], []
     for name in names:
-        column, type = F.col(_quoted(name)), source.schema.get(name)
+        column, type = F.col(SPARK.quote(name)), source.schema.get(name)
         if type is None or type == types[name].type:
             items.append(column)
             columns.append(types[name])

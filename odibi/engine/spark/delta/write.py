@@ -99,7 +99,7 @@ def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) ->
             write = _Write(session, frame, target, checks, plan)
         write.plan = plan
         try:
-            with explained(location, "write"):
+            with explained(location):
                 return write.run()
         except Conflict:
             table = find_table(session, location)

@@ -43,7 +43,7 @@ TIMES = {"time-millis": "timestamp_millis", "time-micros": "timestamp_micros"}
 
 def scan(session: Session, source: Source) -> SparkFrame:
     """A lazy frame over Avro records. Raises `DataError` for broken files and types without a like."""
-    input = open_input(session, source)
+    input = open_input(source)
     explain.remember(input)
     if not input.seen:
         with _module():

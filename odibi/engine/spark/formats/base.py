@@ -20,6 +20,7 @@ from odibi.engine.spark.types import schema_of, spark_type
 from odibi.errors import UnsupportedError
 from odibi.files import explained
 from odibi.parallel import each as parallel
+from odibi.transforms.dialect import SPARK
 from odibi.types import Column, DataType
 
 AT_ONCE = 16
@@ -91,7 +92,7 @@ class Input:
         return sources.pick(self.source, self.display, known)
 
 
-def open_input(session: Session, source: Source, text: bool = False, empty_is_fine: bool = False) -> Input:
+def open_input(source: Source, text: bool = False, empty_is_fine: bool = False) -> Input:
     """The files of a source, none of them empty; at least one, unless `empty_is_fine`. `text` files may be compressed.
 
     Raises `DataNotFoundError`, `DataError`, `AccessError`, `UnsupportedError` for what Spark can not reach.
@@ -208,9 +209,7 @@ def save(data: Any, target: Target, format: str, options: Mapping[str, str], pat
 # -- SQL ---------------------------------------------------------------------------------------------------------------
 
 
-def quote(name: str) -> str:
-    """An identifier."""
-    return "`" + name.replace("`", "``") + "`"
+quote = SPARK.quote
 
 
 def literal(text: str) -> str:

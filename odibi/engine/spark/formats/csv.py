@@ -34,9 +34,10 @@ from odibi.engine.spark.formats.base import (
 )  # fmt: skip
 from odibi.engine.spark.formats.by_python import read_by_python, says_its_compression
 from odibi.engine.spark.formats.infer import infer
-from odibi.engine.spark.formats.texts import SIGN, Patterns, typed
+from odibi.engine.spark.formats.texts import Patterns, typed
 from odibi.engine.spark.formats.write_texts import write_csv
 from odibi.engine.spark.frame import SparkFrame
+from odibi.engine.spark.raised import OURS
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.types import schema_of
 from odibi.errors import DataError
@@ -62,7 +63,7 @@ FILE = "__odibi_file"
 
 def scan(session: Session, source: Source) -> SparkFrame:
     """A lazy frame over delimited text. Raises `DataError` for a header that is not right."""
-    input = open_input(session, source, text=True, empty_is_fine=HINTS in source.options)
+    input = open_input(source, text=True, empty_is_fine=HINTS in source.options)
     if not input.files:
         return empty_frame(session, input)
     explain.remember(input)
@@ -131,7 +132,7 @@ def _header_in_zip(input: Input, file: File) -> tuple[str, ...]:
     except ValueError as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(str(error).removeprefix("odibi: ")) from error
+        raise DataError(str(error).removeprefix(OURS)) from error
     if any(set(names) != set(found[0]) for names in found):
         raise DataError(f"{file.display} holds files of different columns; unpack it and read them apart")
     return _names(input, file, found[0])
@@ -223,7 +224,7 @@ def _closed(input: Input, frame: Any, last: str, files: Sequence[File]) -> Any:
     tests += [f"endswith({value}, {literal(end)})" for end in whole if end]
     if not tests:
         return frame
-    told = f"raise_error(concat({literal(SIGN)}, _metadata.file_path, {literal(': ' + explain.UNCLOSED)}))"
+    told = f"raise_error(concat({literal(OURS)}, _metadata.file_path, {literal(': ' + explain.UNCLOSED)}))"
     spans = f"instr({quote(last)}, {literal(chr(10))}) > 0"
     return frame.where(f"CASE WHEN {spans} AND ({' OR '.join(tests)}) THEN CAST({told} AS BOOLEAN) ELSE true END")
 

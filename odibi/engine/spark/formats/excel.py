@@ -24,7 +24,7 @@ LARGE = 50 << 20
 
 def scan(session: Session, source: Source) -> SparkFrame:
     """A frame over the rows of a sheet, which are read now. Raises `DataError` for what is no workbook or no table."""
-    input = open_input(session, source)
+    input = open_input(source)
     if not input.seen:
         raise UnsupportedError(
             f"{input.display}: the Spark engine reads workbooks on the driver, which has no access to this place; "

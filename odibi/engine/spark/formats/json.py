@@ -65,7 +65,7 @@ class Head:
 
 def scan(session: Session, source: Source) -> SparkFrame:
     """A lazy frame over JSON objects. Raises `DataError` for what is no JSON object."""
-    input = open_input(session, source, text=True, empty_is_fine=bool(source.schema or HINTS in source.options))
+    input = open_input(source, text=True, empty_is_fine=bool(source.schema or HINTS in source.options))
     if not input.files:  # what a write of no rows leaves
         return empty_frame(session, input)
     explain.remember(input)

@@ -49,7 +49,7 @@ Stored = tuple[str, DataType | None, str]
 
 def scan(session: Session, source: Source) -> SparkFrame:
     """A lazy frame over Parquet files. Raises `DataError` for files that do not fit together."""
-    input = open_input(session, source)
+    input = open_input(source)
     explain.remember(input)
     if not input.seen:
         return _by_spark(session, input)

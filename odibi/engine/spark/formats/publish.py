@@ -21,6 +21,7 @@ from odibi.engine.sources import HINTS, check_partition_by
 from odibi.engine.spark.formats import FORMATS
 from odibi.engine.spark.formats.base import Codec, literal, quote, refuse_unreachable
 from odibi.engine.spark.frame import SparkFrame
+from odibi.engine.spark.raised import OURS
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import reachable, spark_path
 from odibi.errors import DataError
@@ -138,7 +139,7 @@ def _without_empty_partitions(frame: SparkFrame, target: Target) -> SparkFrame:
     for column in frame.columns:
         name = quote(column.name)
         what = literal(
-            f"odibi: {target.path}: partition column {column.name!r} holds an empty text, which is no folder's name; "
+            f"{OURS}{target.path}: partition column {column.name!r} holds an empty text, which is no folder's name; "
             "turn it into NULL, or write a Delta table"
         )
         guarded = f"CASE WHEN {name} = '' THEN raise_error({what}) ELSE {name} END AS {name}"

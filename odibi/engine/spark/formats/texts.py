@@ -4,16 +4,15 @@ text that is no value is an error that names it and its column."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from odibi.engine.spark.formats.base import literal, quote
+from odibi.engine.spark.raised import OURS
 from odibi.engine.spark.types import spark_type
 from odibi.formats.dates import java_of
 from odibi.types import INTEGERS, DataType
 
-SIGN = "odibi: "
-"""What the errors begin with that are raised in our words."""
 MAX_SHOWN = 200
 REPLACED = "\ufffd"
 """What a decoder puts where bytes are no character."""
@@ -26,7 +25,7 @@ class Patterns:
 
     date: str = ""
     timestamp: str = ""
-    old_years: bool = field(default=False)
+    old_years: bool = False
     """Whether years have two digits, so that 69 to 99 are of the last century."""
 
     @classmethod
@@ -46,7 +45,7 @@ def typed(name: str, type: DataType, patterns: Patterns, file: str, guarded: boo
         return f"{_guard(column, file)} AS {column}" if guarded else column
     value, seldom = _quick(column, type, patterns), attempt("odibi_text", type, patterns)
     shown = f"left(odibi_text, {MAX_SHOWN})"
-    what = f"concat({literal(SIGN)}, {file}, {literal(': ')}, {literal(chr(39))}, {shown}, "
+    what = f"concat({literal(OURS)}, {file}, {literal(': ')}, {literal(chr(39))}, {shown}, "
     what += literal(f"' is not {_words(type)} (column {name!r}){WAY_OUT}") + ")"
     otherwise = f"get(transform(array({column}), odibi_text -> coalesce({seldom}, raise_error({what}))), 0)"
     return f"CASE WHEN {column} IS NOT NULL THEN coalesce({value}, {otherwise}) END AS {column}"
@@ -75,7 +74,7 @@ def _words(type: DataType) -> str:
 
 def _guard(column: str, file: str) -> str:
     hint = ": the text is not utf-8; state its `encoding`, for example latin-1, cp1252 or utf-16"
-    error = f"raise_error(concat({literal(SIGN)}, {file}, {literal(hint)}))"
+    error = f"raise_error(concat({literal(OURS)}, {file}, {literal(hint)}))"
     return f"CASE WHEN instr({column}, {literal(REPLACED)}) > 0 THEN {error} ELSE {column} END"
 
 

@@ -131,14 +131,14 @@ def finish(target: Target, folder: str) -> None:
         Path(files[0]).write_bytes(b"")
     for path in files:
         if target.options.get("lines") is False:
-            _as_array(path, target, compression)
+            _as_array(path, compression)
         if target.options.get("encoding", "utf-8") not in PLAIN_ENCODINGS:
             _encode(path, target, compression)
         if compression == "zstd":
             _pack(path)
 
 
-def _as_array(path: str, target: Target, compression: str) -> None:
+def _as_array(path: str, compression: str) -> None:
     import gzip
 
     opener: Any = gzip.open if compression == "gzip" else open
