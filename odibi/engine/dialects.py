@@ -30,6 +30,11 @@ def check_dialect(name: str) -> None:
         raise UnknownNameError("SQL dialect", name, _all_dialects())
 
 
+def is_same(one: str, other: str) -> bool:
+    """True where a text in one dialect is read as one in the other."""
+    return one == other or (one in SPARK and other in SPARK)
+
+
 def _all_dialects() -> list[str]:
     from sqlglot.dialects.dialect import Dialects
 

@@ -155,7 +155,19 @@ def find_name(name: str, written: str) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def same_occurrence(sql: str, offset: int, written: str) -> int | None:
+def on_both(dialect: str, target: str) -> str:
+    """The way out where a translation can not be right."""
+    return f"write it in a way that both {dialect} and {target} know"
+
+
+def place_in(written: str, sql: str, offset: int | None) -> int | None:
+    """The place in a text as written of a place in its translation: the same occurrence of the same name."""
+    if offset is None or written.startswith(sql):
+        return offset
+    return _same_occurrence(sql, offset, written)
+
+
+def _same_occurrence(sql: str, offset: int, written: str) -> int | None:
     """The place in `written` of the identifier at `offset` of its translation, where both have it equally often."""
     match = re.compile(r'["`]?(\w+)').match(sql, offset)
     if match is None:

@@ -7,27 +7,26 @@ Where only some columns are known, `odibi.engine.pandas.scopes` looks for what i
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from typing import Any
 
 import duckdb
 
 from odibi.engine import words
+from odibi.engine.analysis import judged
 from odibi.engine.base import Query, SqlAnalysis, SqlProblem
+from odibi.engine.clashes import suspected
 from odibi.engine.pandas import scopes
-from odibi.engine.pandas.clashes import HINT, find_clash, suspected
+from odibi.engine.pandas.clashes import HINT, find_clash
 from odibi.engine.pandas.dialect import bare, translate
 from odibi.engine.pandas.errors import Raised, characters, read, tell_binding
 from odibi.engine.pandas.session import quote
 from odibi.engine.pandas.syntax import Mistake, Syntax, TableName, read_tree
 from odibi.engine.pandas.types import column_of, duckdb_type
-from odibi.engine.words import find_name
-from odibi.errors import SqlError
+from odibi.engine.words import Inputs, find_name
 from odibi.types import Column
 
-Inputs = Mapping[str, tuple[Column, ...] | None]
 SETTINGS = (
     "SET TimeZone = 'UTC'",
     "SET ieee_floating_point_ops = false",
@@ -66,11 +65,7 @@ class Analyser:
 
         A column whose type is not known yet has type None and no native type.
         """
-        try:
-            sql = translate(query.text, query.dialect)
-        except SqlError as error:
-            return SqlAnalysis((SqlProblem(str(error), "", error.offset),), deterministic=False)
-        return _as_written(self._analyse(sql, inputs), sql, query)
+        return judged(query, "duckdb", translate, lambda sql: self._analyse(sql, inputs))
 
     def close(self) -> None:
         """Close the database, if there is one."""
@@ -236,24 +231,3 @@ def _problem(mistake: Mistake, sql: str) -> SqlProblem:
 
 def _unknown_table(table: TableName, inputs: Iterable[str]) -> Mistake:
     return Mistake(*words.no_input(table.name, table.path, inputs), table.byte)
-
-
-# -- back to the text as written ---------------------------------------------------------------------------------------
-
-
-def _as_written(analysis: SqlAnalysis, sql: str, query: Query) -> SqlAnalysis:
-    if sql == query.text or not analysis.problems:
-        return analysis
-    both = "" if query.dialect == "duckdb" else f"write it in a way that both {query.dialect} and duckdb know"
-    problems = [
-        replace(problem, offset=_place_in(query.text, sql, problem.offset), hint=problem.hint or both)
-        for problem in analysis.problems
-    ]
-    return replace(analysis, problems=tuple(problems))
-
-
-def _place_in(written: str, sql: str, offset: int | None) -> int | None:
-    """The place in the text as written of a place in its translation: the same occurrence of the same name."""
-    if offset is None or written.startswith(sql):
-        return offset
-    return words.same_occurrence(sql, offset, written)

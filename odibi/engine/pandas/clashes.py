@@ -7,22 +7,14 @@ DuckDB's way.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import duckdb
 
-from odibi.engine import words
+from odibi.engine.clashes import clash_in
 from odibi.engine.pandas.session import quote
 
-_NUMBERED = re.compile(r"(?P<stem>.+)_\d+", re.DOTALL)
 HINT = "give one of them another name (AS …), or leave it out (SELECT * EXCLUDE …)"
-
-
-def suspected(names: Iterable[str]) -> bool:
-    """True where a name looks like one that DuckDB made: `id_1` beside `id`. Costs no query."""
-    lower = {name.lower() for name in names}
-    return any((found := _NUMBERED.fullmatch(name)) and found["stem"] in lower for name in lower)
 
 
 def find_clash(cursor: duckdb.DuckDBPyConnection, sql: str, inputs: Mapping[str, str]) -> str | None:
@@ -36,9 +28,4 @@ def find_clash(cursor: duckdb.DuckDBPyConnection, sql: str, inputs: Mapping[str,
         names = [str(name) for name, *_ in cursor.execute(f"DESCRIBE {sql}").fetchall()]
     except duckdb.Error:  # it only names what exists inside another query: then its names are taken as they are
         return None
-    seen: dict[str, str] = {}
-    for name in names:
-        twin = seen.setdefault(name.lower(), name)
-        if twin != name:
-            return words.clash(twin, name)
-    return None
+    return clash_in(names)

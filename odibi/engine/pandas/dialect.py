@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from odibi.engine import words
 from odibi.engine.dialects import SPARK, check_dialect, parse, plain
 from odibi.errors import SqlError
 
@@ -66,7 +67,7 @@ def translate(text: str, dialect: str, target: str = "duckdb") -> str:
     try:
         return str(tree.sql(dialect=target, unsupported_level=ErrorLevel.RAISE, comments=False))
     except UnsupportedError as error:
-        raise SqlError(f"{plain(str(error))}; write it in a way that both {dialect} and {target} know") from None
+        raise SqlError(words.joined(plain(str(error)), words.on_both(dialect, target))) from None
 
 
 def _mean_as_spark(node: exp.Expr) -> None:

@@ -13,8 +13,9 @@ import duckdb
 
 from odibi.connections.base import BaseConnection, Location
 from odibi.engine.base import NO_CHECKS, CheckResult, Checks, Engine, Query, Source, SqlAnalysis, Target, WriteReport
+from odibi.engine.clashes import suspected
 from odibi.engine.pandas import errors
-from odibi.engine.pandas.clashes import HINT, find_clash, suspected
+from odibi.engine.pandas.clashes import HINT, find_clash
 from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.session import MAX_DEPTH, DuckFrame, Session, prepare_database
 from odibi.errors import SqlError

@@ -7,19 +7,19 @@ its analyser and no job. Where none is, none is started: sqlglot's tree tells wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from odibi.engine import words
+from odibi.engine.analysis import judged
 from odibi.engine.base import Query, SqlAnalysis, SqlProblem
 from odibi.engine.spark import scopes
 from odibi.engine.spark.dialect import translate
-from odibi.engine.spark.syntax import Mistake, Syntax, read
+from odibi.engine.spark.syntax import Mistake, Syntax, mistakes_in, read
+from odibi.engine.words import Inputs
 from odibi.errors import SqlError
+from odibi.transforms.dialect import SPARK
 from odibi.types import Column
-
-Inputs = Mapping[str, tuple[Column, ...] | None]
 
 
 class Analyser:
@@ -35,11 +35,7 @@ class Analyser:
 
         A column whose type is not known yet has type None and no native type.
         """
-        try:
-            sql = translate(query.text, query.dialect)
-        except SqlError as error:
-            return SqlAnalysis((SqlProblem(str(error), "", error.offset),), deterministic=False)
-        return _as_written(self._analyse(sql, inputs), sql, query)
+        return judged(query, "spark", translate, lambda sql: self._analyse(sql, inputs))
 
     def _analyse(self, sql: str, inputs: Inputs) -> SqlAnalysis:
         found = read(sql)
@@ -85,17 +81,6 @@ class Analyser:
         return self._functions[name]
 
 
-def mistakes_in(found: Syntax, inputs: Collection[str]) -> list[Mistake]:
-    """What is wrong with a text, and which tables it names that are not inputs; each of them once."""
-    by_lower = {name.lower() for name in inputs}
-    strange: dict[str, Mistake] = {}
-    for table in found.tables:
-        if len(table.path) > 1 or table.name.lower() not in by_lower:
-            told = words.no_input(table.name, table.path, inputs)
-            strange.setdefault(table.name.lower(), Mistake(*told, table.start))
-    return [*found.mistakes, *sorted(strange.values(), key=lambda mistake: mistake.offset or 0)]
-
-
 def native(column: Column) -> str:
     """The Spark type of a column, empty if unknown."""
     return str(column.type) if column.type is not None else column.native
@@ -122,34 +107,5 @@ def _bound(spark: Any, sql: str, found: Syntax, inputs: Inputs) -> tuple[Sequenc
 
 
 def _empty(columns: Sequence[Column]) -> str:
-    listed = ", ".join(f"CAST(NULL AS {native(column)}) AS {_quoted(column.name)}" for column in columns)
+    listed = ", ".join(f"CAST(NULL AS {native(column)}) AS {SPARK.quote(column.name)}" for column in columns)
     return f"SELECT {listed} WHERE false"
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-# -- back to the text as written ---------------------------------------------------------------------------------------
-
-
-def _as_written(analysis: SqlAnalysis, sql: str, query: Query) -> SqlAnalysis:
-    if sql == query.text or not analysis.problems:
-        return analysis
-    both = (
-        ""
-        if query.dialect in ("spark", "databricks")
-        else f"write it in a way that both {query.dialect} and spark know"
-    )
-    problems = [
-        replace(problem, offset=_place_in(query.text, sql, problem.offset), hint=problem.hint or both)
-        for problem in analysis.problems
-    ]
-    return replace(analysis, problems=tuple(problems))
-
-
-def _place_in(written: str, sql: str, offset: int | None) -> int | None:
-    """The place in the text as written of a place in its translation: the same occurrence of the same name."""
-    if offset is None or written.startswith(sql):
-        return offset
-    return words.same_occurrence(sql, offset, written)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from odibi.engine import words
 from odibi.engine.dialects import SPARK, check_dialect, parse, plain, reader
 from odibi.engine.spark.syntax import bare
 from odibi.errors import SqlError
@@ -65,7 +66,7 @@ def translate(text: str, dialect: str) -> str:
     try:
         return str(tree.sql(dialect="spark", unsupported_level=ErrorLevel.RAISE, comments=False))
     except UnsupportedError as error:
-        raise SqlError(f"{plain(str(error))}; {_both(dialect)}") from None
+        raise SqlError(f"{plain(str(error))}; {words.on_both(dialect, 'spark')}") from None
 
 
 def _refuse(tree: exp.Expr, text: str, dialect: str) -> None:
@@ -92,11 +93,7 @@ def _calls(text: str, dialect: str) -> Iterator[tuple[str, int]]:
 
 
 def _refused(what: str, instead: str, dialect: str) -> str:
-    return f"{what} can not be translated from {dialect} to spark; {instead or _both(dialect)}"
-
-
-def _both(dialect: str) -> str:
-    return f"write it in a way that both {dialect} and spark know"
+    return f"{what} can not be translated from {dialect} to spark; {instead or words.on_both(dialect, 'spark')}"
 
 
 def _place(what: str, text: str) -> int | None:

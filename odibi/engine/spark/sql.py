@@ -8,6 +8,7 @@ inputs stand in front of the text as CTEs. Either way the text stands in parenth
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,21 +18,21 @@ from weakref import WeakKeyDictionary
 
 from odibi.engine import words
 from odibi.engine.base import Query
+from odibi.engine.clashes import clash_in, suspected
 from odibi.engine.spark import errors
-from odibi.engine.spark.analyse import mistakes_in
 from odibi.engine.spark.dialect import translate
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.raised import VIEW, Raised, clean
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.sql_problems import AT_END, tell_sql
-from odibi.engine.spark.syntax import PURE_TABLE_FUNCTIONS, Mistake, Syntax, TableName, literals, read
+from odibi.engine.spark.syntax import PURE_TABLE_FUNCTIONS, Mistake, Syntax, TableName, literals, mistakes_in, read
 from odibi.errors import SqlError
+from odibi.transforms.dialect import SPARK
 from odibi.types import Column
 
 __all__ = ["Statement", "run_query", "translate"]
 
 CLASH_HINT = "give one of them another name (AS …), or leave it out (SELECT * EXCEPT …)"
-_NUMBERED = re.compile(r"(?P<stem>.+)_\d+", re.DOTALL)
 _AT_OURS = words.joined(*words.syntax_error('")"'))
 """What Spark says of a text that ends too early: it meets our parenthesis."""
 _VIEW = re.compile(VIEW)
@@ -67,32 +68,19 @@ def _frame(data: Any, known: tuple[Column, ...] | None) -> SparkFrame:
     return SparkFrame(data if own == names else data.toDF(*own), known)
 
 
-def suspected(names: Iterable[str]) -> bool:
-    """True where a name looks like one that `own_names` made: `id_1` beside `id`."""
-    lower = {name.lower() for name in names}
-    return any((found := _NUMBERED.fullmatch(name)) and found["stem"] in lower for name in lower)
-
-
 def own_names(names: Sequence[str]) -> list[str]:
     """The names of a result, the second `id` of a join as `id_1`, as every engine has it. Raises SqlError for two that
     differ only in case."""
-    taken = {name.lower() for name in names}
-    seen: dict[str, str] = {}
+    clash = clash_in(names)
+    if clash is not None:
+        raise SqlError(words.joined(clash, CLASH_HINT))
+    taken, used = {name.lower() for name in names}, set[str]()
     own = []
     for name in names:
-        twin = seen.setdefault(name.lower(), name)
-        if twin != name:
-            raise SqlError(words.joined(words.clash(twin, name), CLASH_HINT))
-        own.append(name)
-    used: set[str] = set()
-    for place, name in enumerate(own):
-        number = 0
-        while own[place].lower() in used:
-            number += 1
-            candidate = f"{name}_{number}"
-            if candidate.lower() not in taken:
-                own[place] = candidate
-        used.add(own[place].lower())
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        free = name if name.lower() not in used else next(each for each in numbered if each.lower() not in taken | used)
+        own.append(free)
+        used.add(free.lower())
     return own
 
 
@@ -134,7 +122,7 @@ def _own_functions(spark: Any) -> frozenset[str]:
 def no_function(spark: Any, name: str) -> Mistake | None:
     """What is wrong with a function that Spark does not know at all; None where it is there and wants arguments."""
     try:
-        _ = spark.sql(f"SELECT {_name(name)}()").schema
+        _ = spark.sql(f"SELECT {SPARK.quote(name)}()").schema
     except errors.spark_errors() as error:
         if errors.read(error).condition == "UNRESOLVED_ROUTINE":
             return Mistake(*words.no_function(name, _builtin_functions(spark)))
@@ -220,7 +208,7 @@ class Statement:
     @staticmethod
     def over_empty(text: str, selects: Mapping[str, str]) -> Statement:
         """The text over SELECTs that stand for its inputs."""
-        ctes = ", ".join(f"{_name(name)} AS ({select})" for name, select in selects.items())
+        ctes = ", ".join(f"{SPARK.quote(name)} AS ({select})" for name, select in selects.items())
         head = [Piece(0, 0, f"WITH {ctes}\n")] if ctes else []
         return Statement(text, (*head, *_between(_guards(text), text)), ())
 
@@ -291,14 +279,10 @@ def _ctes(used: Sequence[str]) -> list[Piece]:
     """The head `WITH a AS (SELECT * FROM …), …`; nothing of it is the user's."""
     pieces = []
     for number, name in enumerate(used):
-        head = f"{', ' if number else 'WITH '}{_name(name)} AS (SELECT * FROM "
+        head = f"{', ' if number else 'WITH '}{SPARK.quote(name)} AS (SELECT * FROM "
         pieces += [Piece(0, 0, head), Piece(0, 0, input=number)]
         pieces.append(Piece(0, 0, ")"))
     return [*pieces, Piece(0, 0, "\n")] if pieces else []
-
-
-def _name(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _guards(text: str) -> list[list[Piece]]:
@@ -330,9 +314,7 @@ def _between(cuts: Sequence[Sequence[Piece]], text: str) -> tuple[Piece, ...]:
 
 
 def _refused(mistake: Mistake, text: str, query: Query) -> SqlError:
-    offset = mistake.offset
-    if text != query.text and offset is not None and not query.text.startswith(text):
-        offset = words.same_occurrence(text, offset, query.text)
+    offset = words.place_in(query.text, text, mistake.offset)
     return SqlError(words.joined(mistake.message, mistake.hint), offset)
 
 

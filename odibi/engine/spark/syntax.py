@@ -5,7 +5,7 @@ twice gives the same rows. sqlglot reads it, and does not know all of Spark's SQ
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -131,6 +131,17 @@ def read(sql: str) -> Syntax:
     for node, ctes in _nodes(tree):
         _look(node, ctes, found, sql)
     return found
+
+
+def mistakes_in(found: Syntax, inputs: Collection[str]) -> list[Mistake]:
+    """What is wrong with a text, and which tables it names that are not inputs; each of them once."""
+    by_lower = {name.lower() for name in inputs}
+    strange: dict[str, Mistake] = {}
+    for table in found.tables:
+        if len(table.path) > 1 or table.name.lower() not in by_lower:
+            told = words.no_input(table.name, table.path, inputs)
+            strange.setdefault(table.name.lower(), Mistake(*told, table.start))
+    return [*found.mistakes, *sorted(strange.values(), key=lambda mistake: mistake.offset or 0)]
 
 
 def bare(sql: str) -> str:
