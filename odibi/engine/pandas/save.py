@@ -7,18 +7,16 @@ place beside the target and renamed over it, so a failed check or write leaves t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from odibi.connections.base import Location
-from odibi.engine.base import CheckResult, Checks, Source, Target, WriteReport, raise_for_checks
+from odibi.engine.base import CheckResult, Checks, Target, WriteReport, raise_for_checks
 from odibi.engine.pandas.append import goes_behind, put_behind
 from odibi.engine.pandas.cast import plan_cast
 from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.session import DuckFrame, Session
-from odibi.engine.sources import HINTS
-from odibi.errors import DataError, TargetExistsError
+from odibi.engine.targets import as_source, check_partitionable, is_there, sizes_of
 from odibi.files import explained, files_for, new_txn, staged
 from odibi.formats import FORMATS as VOCABULARY
 
@@ -52,11 +50,7 @@ def checked(
 
 def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Checks) -> WriteReport:
     location = target.location()
-    exists = files_for(location).exists(location.uri)
-    if exists and target.mode == "error":
-        raise TargetExistsError(
-            f"{location.display} exists and the mode is error; use mode overwrite or append, or another path"
-        )
+    exists = is_there(target, location)
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
     old = _existing(session, frame, target) if exists and target.mode == "append" else None
@@ -69,7 +63,7 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
     )
     with explained(location, "write"):
         rows = _write(session, cast, old, target, location)
-    sizes = _sizes(location)
+    sizes = sizes_of(location)
     return WriteReport(
         frame=cast,
         rows=rows,
@@ -82,27 +76,9 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
     )
 
 
-def _sizes(location: Location) -> list[int]:
-    """The sizes of the target's files; without those that another writer replaced meanwhile."""
-    files = files_for(location)
-    sizes = []
-    for path in [location.uri] if files.kind(location.uri) == "file" else files.walk(location.uri):
-        with suppress(FileNotFoundError):
-            sizes.append(files.size(path))
-    return sizes
-
-
 def _existing(session: Session, frame: DuckFrame, target: Target) -> DuckFrame:
-    """What the target holds, read with the options that it is written with. Text has the types of the new rows."""
-    readable = VOCABULARY[target.format].read
-    options = {name: value for name, value in target.options.items() if name in readable}
-    if "types" in readable:
-        new = {column.name: column.type_name for column in frame.columns if column.type is not None}
-        options[HINTS] = new | {name: str(type) for name, type in target.schema.items()}
-    if "names" in readable and options.get("header") is False:
-        options.setdefault("names", [column.name for column in frame.columns])  # places are all there is
-    source = Source(target.connection, target.path, target.format, options)
-    old: DuckFrame = FORMATS[target.format].scan(session, source)
+    """What the target holds."""
+    old: DuckFrame = FORMATS[target.format].scan(session, as_source(target, frame.columns))
     return old
 
 
@@ -116,12 +92,9 @@ def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Tar
         if _is_folder_of(old, cast, target, location):
             return _add_file(session, cast, target, location)
         whole = session.frame("SELECT * FROM old UNION ALL BY NAME SELECT * FROM new", {"old": old, "new": cast})
-    format = VOCABULARY[target.format]
-    if target.partition_by and not format.partitionable:
-        raise DataError(
-            f"format {target.format} can not be partitioned; leave partition_by out, or write a Delta table"
-        )
-    with staged(location, bool(target.partition_by), format.suffixes, lambda: session.interrupted) as path:
+    check_partitionable(target)
+    suffixes = VOCABULARY[target.format].suffixes
+    with staged(location, bool(target.partition_by), suffixes, lambda: session.interrupted) as path:
         rows = FORMATS[target.format].write(session, whole, target, path)
     return rows if old is None else cast.rows if cast.rows is not None else _count(session, cast)
 

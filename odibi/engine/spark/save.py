@@ -6,7 +6,6 @@ private place beside the target and put in its place, so a failed check or write
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 from odibi.engine import delta_rules as rules
@@ -17,9 +16,7 @@ from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.keep import keep
 from odibi.engine.spark.run_checks import Checking
 from odibi.engine.spark.session import Session
-from odibi.errors import TargetExistsError
-from odibi.files import files_for
-from odibi.location import Location
+from odibi.engine.targets import is_there, sizes_of
 
 
 def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) -> WriteReport:
@@ -38,11 +35,7 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
     location = target.location()
     publish.refuse_target(target, location)
     there = publish.print_of(location) if target.mode == "append" else None
-    exists = files_for(location).exists(location.uri)
-    if exists and target.mode == "error":
-        raise TargetExistsError(
-            f"{location.display} exists and the mode is error; use mode overwrite or append, or another path"
-        )
+    exists = is_there(target, location)
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
     old = publish.existing(session, frame, target) if exists and target.mode == "append" else None
@@ -63,7 +56,7 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
             continue
         break
     rows = frame.rows if frame.rows is not None else checking.observed().get("rows")
-    sizes = _sizes(location)
+    sizes = sizes_of(location)
     return WriteReport(
         frame=replace(cast, rows=rows),
         rows=rows,
@@ -84,13 +77,3 @@ def _explain(checking: Checking, error: BaseException) -> None:
         checking.raise_failed()
     if not checking.broken(error):
         raise error
-
-
-def _sizes(location: Location) -> list[int]:
-    """The sizes of the target's files; without those that another writer replaced meanwhile."""
-    files = files_for(location)
-    sizes = []
-    for path in [location.uri] if files.kind(location.uri) == "file" else files.walk(location.uri):
-        with suppress(FileNotFoundError):
-            sizes.append(files.size(path))
-    return sizes

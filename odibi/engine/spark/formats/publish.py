@@ -16,14 +16,15 @@ from functools import partial
 from pathlib import Path
 
 from odibi.connections.base import Location
-from odibi.engine.base import Source, Target
-from odibi.engine.sources import HINTS, check_partition_by
+from odibi.engine.base import Target
+from odibi.engine.sources import check_partition_by
 from odibi.engine.spark.formats import FORMATS
 from odibi.engine.spark.formats.base import Codec, literal, quote, refuse_unreachable
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.raised import OURS
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import reachable, spark_path
+from odibi.engine.targets import as_source, check_partitionable
 from odibi.errors import DataError
 from odibi.files import Files, added, check_replaceable, explained, files_for, is_hidden, new_txn, staged
 from odibi.files.local import LocalFiles
@@ -38,19 +39,9 @@ Print = frozenset[tuple[str, int, int, int]]
 
 
 def existing(session: Session, frame: SparkFrame, target: Target) -> SparkFrame:
-    """What the target holds, read with the options that it is written with. Text has the types of the new rows."""
-    readable = VOCABULARY[target.format].read
-    options = {name: value for name, value in target.options.items() if name in readable}
-    if "types" in readable:
-        new = {column.name: column.type_name for column in frame.columns if column.type is not None}
-        options[HINTS] = new | {name: str(type) for name, type in target.schema.items()}
-    if "names" in readable and options.get("header") is False:
-        options.setdefault("names", [column.name for column in frame.columns])  # places are all there is
-    if target.format == "csv":
-        options["multiline"] = True  # what is written may hold line breaks
-    old: SparkFrame = FORMATS[target.format].scan(
-        session, Source(target.connection, target.path, target.format, options)
-    )
+    """What the target holds."""
+    more = {"multiline": True} if target.format == "csv" else {}  # what is written may hold line breaks
+    old: SparkFrame = FORMATS[target.format].scan(session, as_source(target, frame.columns, **more))
     return old
 
 
@@ -59,10 +50,7 @@ def refuse_target(target: Target, location: Location) -> None:
     Spark can not reach."""
     refuse_unreachable(target)
     format = VOCABULARY[target.format]
-    if target.partition_by and not format.partitionable:
-        raise DataError(
-            f"format {target.format} can not be partitioned; leave partition_by out, or write a Delta table"
-        )
+    check_partitionable(target)
     if not reachable(location):
         return
     if location.local_path is not None:
