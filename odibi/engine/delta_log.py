@@ -62,11 +62,6 @@ def versions(location: Location) -> list[int]:
     return versions_in(names(location))
 
 
-def is_table(location: Location) -> bool:
-    """True where a folder is a Delta table."""
-    return bool(versions_in(names(location), checkpoints=True))
-
-
 def newest_version(location: Location) -> int:
     """The newest version. Raises the error for a place without a table."""
     found = versions_in(names(location), checkpoints=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from odibi.engine.base import Target
+from odibi.engine.base import Frame, Target, WriteReport
 from odibi.errors import (
     AccessError,
     DataError,
@@ -39,6 +39,18 @@ class UnknownOutcome(AccessError):
 
 class Conflict(OdibiError):
     """Another writer changed the table meanwhile and this commit is not in the log: plan again."""
+
+
+def left_alone(frame: Frame, version: int) -> WriteReport:
+    """The report of a write that wrote nothing, since there is a table (mode `ignore`)."""
+    return WriteReport(frame, None, frame.columns, written=False, version_before=version, version_after=version)
+
+
+def fitted_to(columns: tuple[Column, ...], generated: Collection[str], names: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of a table that an append of data with these names has to give: what the table generates itself is
+    left to it where the data does not have it."""
+    given = {name.lower() for name in names}
+    return tuple(column for column in columns if column.name.lower() in given or column.name.lower() not in generated)
 
 
 # -- partitioning ------------------------------------------------------------------------------------------------------
@@ -205,6 +217,11 @@ def rules_of(schema: str, configuration: Mapping[str, str]) -> list[str]:
     fields = json.loads(schema)["fields"]
     checks += [f"{field['name']} is never NULL" for field in fields if not field.get("nullable", True)]
     return checks + [f"{field['name']}: its invariant" for field in fields if "delta.invariants" in field["metadata"]]
+
+
+def is_append_only(configuration: Mapping[str, str]) -> bool:
+    """True where a table's properties say that rows may never be removed."""
+    return configuration.get("delta.appendOnly", "").lower() == "true"
 
 
 def generated_columns(schema: str) -> frozenset[str]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from odibi.engine import delta_rules as rules
 from odibi.engine.base import Target
 from odibi.engine.delta_features import properties_of
+from odibi.engine.delta_log import LOG
 from odibi.engine.delta_rules import TXN
 from odibi.engine.pandas.delta import objects
-from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.schema import merged_json, schema_json
 from odibi.engine.pandas.delta.stats import INDEXED_COLUMNS, WrittenFile, add_stats, iso_time
 from odibi.engine.pandas.delta.table import (

@@ -12,13 +12,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from odibi.engine.delta_log import LOG
 from odibi.errors import AccessError, MissingExtraError, OdibiError
 from odibi.files.base import is_hidden
 from odibi.files.places import remote_files
 from odibi.location import Location
 from odibi.parallel import Stopped, each
 
-LOG = "_delta_log"
 CLOUDS = dict.fromkeys(("abfs", "abfss", "adl", "az", "azure"), "odibi.azure.storage")
 """Protocol to the module that knows its stores: it has `object_store`, `place_of`, `delta_uri`, `delta_options`,
 `explain` and `explained`, all of a location. What is of no cloud here is left to the libraries."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
+from odibi.engine.delta_log import LOG
 from odibi.engine.pandas.cast import CastPlan
-from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.stats import WrittenFile
 from odibi.engine.pandas.delta.table import has_log, open_table
 from odibi.engine.pandas.session import DuckFrame, Kept, Session, literal, quote

@@ -14,9 +14,9 @@ from typing import Any
 
 from odibi.engine import delta_log
 from odibi.engine.delta_features import WRITTEN_BY_PANDAS, unsupported
-from odibi.engine.delta_rules import file_in_the_way, generated_columns, rules_of
+from odibi.engine.delta_log import LOG
+from odibi.engine.delta_rules import file_in_the_way, generated_columns, is_append_only, rules_of
 from odibi.engine.pandas.delta import objects
-from odibi.engine.pandas.delta.objects import LOG
 from odibi.engine.pandas.delta.schema import columns_of
 from odibi.errors import DataError, DataNotFoundError, OdibiError, UnsupportedError
 from odibi.files import explain, files_for
@@ -117,7 +117,7 @@ class Table:
     @property
     def append_only(self) -> bool:
         """True where rows may never be removed."""
-        return self.configuration.get("delta.appendOnly", "").lower() == "true"
+        return is_append_only(self.configuration)
 
     @property
     def has_ntz(self) -> bool:

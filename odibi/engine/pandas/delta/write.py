@@ -31,7 +31,6 @@ from odibi.engine.pandas.session import DuckFrame, Session, quote
 from odibi.files import files_for, new_txn, staging
 from odibi.files.base import STAGE_PREFIX
 from odibi.location import Location
-from odibi.types import Column
 
 RunChecks = Callable[[DuckFrame, Mapping[str, int]], tuple[CheckResult, ...]]
 """Checks a frame over what was written; the mapping has the NULLs by column that the write already counted."""
@@ -71,7 +70,7 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
     if table is not None and target.mode == "error":
         raise rules.table_exists(location)
     if table is not None and target.mode == "ignore":
-        return _ignored(frame, table)
+        return rules.left_alone(frame, table.version)
     check = run_checks if checks.items else _no_checks
     for _ in range(ATTEMPTS):
         plan = plan_write(frame, target, table)
@@ -86,7 +85,7 @@ def save(session: Session, frame: DuckFrame, target: Target, checks: Checks, run
             table = newest(location, plan.table)
             if table is not None and target.mode in ("error", "ignore"):
                 if target.mode == "ignore":
-                    return _ignored(frame, table)
+                    return rules.left_alone(frame, table.version)
                 raise rules.made_meanwhile(location) from None
     raise rules.too_many_conflicts(location)
 
@@ -102,16 +101,13 @@ def _no_checks(frame: DuckFrame, nulls: Mapping[str, int]) -> tuple[CheckResult,
     return ()
 
 
-def _ignored(frame: DuckFrame, table: Table) -> WriteReport:
-    version = table.version
-    return WriteReport(frame, None, frame.columns, written=False, version_before=version, version_after=version)
-
-
 def plan_write(frame: DuckFrame, target: Target, table: Table | None) -> Plan:
     """Decide types, partitioning and way. Raises where the data does not fit the table."""
     names = legal_names(frame.columns, bool(target.options.get("normalize_names")))
     mode = target.mode if table is not None and target.mode == "append" else "overwrite"
-    existing = _existing(table, names, mode)
+    existing = table.columns if table else None
+    if table is not None and mode == "append":
+        existing = rules.fitted_to(table.columns, table.generated, names)
     cast = plan_cast(frame.columns, target.schema, existing, mode, names)
     partition_by = rules.partitioning(cast.columns, target, table.partition_by if table else None, names, frame.columns)
     if table is None:
@@ -120,16 +116,6 @@ def plan_write(frame: DuckFrame, target: Target, table: Table | None) -> Plan:
         raise rules.append_only(target.location())
     adds_columns = mode == "append" and bool(cast.changes)
     return Plan(table, mode, cast, partition_by, fast=table.fast and not adds_columns)
-
-
-def _existing(table: Table | None, names: Sequence[str], mode: str) -> tuple[Column, ...] | None:
-    """The table's columns; what it generates itself is left to it where the data does not have it."""
-    if table is None or mode != "append":
-        return table.columns if table else None
-    given = {name.lower() for name in names}
-    return tuple(
-        column for column in table.columns if column.name.lower() in given or column.name.lower() not in table.generated
-    )
 
 
 # -- the fast way ------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import Any
 
 from odibi.engine import delta_log
 from odibi.engine import delta_rules as rules
+from odibi.engine.delta_log import LOG
 from odibi.engine.spark import errors
 from odibi.engine.spark.session import Session
 from odibi.engine.spark.storage import delta_name, reachable, spark_path
@@ -27,7 +28,6 @@ from odibi.files.stages import REMOTE_LITTER_SECONDS, age_of
 from odibi.location import Location
 from odibi.types import Column
 
-LOG = "_delta_log"
 LOOKED_THROUGH = 20
 """How many commits are read, newest first, to find the table's schema; then Spark is asked."""
 HISTORY = 100
@@ -56,7 +56,7 @@ class Table:
     @property
     def append_only(self) -> bool:
         """True where rows may never be removed."""
-        return self.configuration.get("delta.appendOnly", "").lower() == "true"
+        return rules.is_append_only(self.configuration)
 
     @property
     def generated(self) -> frozenset[str]:
@@ -274,12 +274,12 @@ def find_commit(session: Session, location: Location, txn: str, table: Table | N
     with explained(location, "read"):
         while (text := log.commit(version)) is not None:
             if txn in text:
-                return _commit(version, text, log, table)
+                return _commit(version, text, table)
             version += 1
     return None
 
 
-def _commit(version: int, text: str, log: _Log, table: Table | None) -> Commit:
+def _commit(version: int, text: str, table: Table | None) -> Commit:
     lines = [line for line in text.splitlines() if line.startswith('{"add"')]
     adds = [add for line in lines if (add := json.loads(line)["add"]).get("dataChange", True)]
     counts = [_records(add) for add in adds]

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from odibi.engine import delta_log
+from odibi.engine.delta_rules import is_append_only
 from odibi.engine.spark import errors
 from odibi.engine.spark.delta.problems import OLDER_THAN_RETENTION, explained, read
 from odibi.engine.spark.session import Session
@@ -259,7 +260,7 @@ def _versions(session: Session, location: Location) -> tuple[int, list[int]]:
 def _append_only(session: Session, location: Location) -> bool:
     with explained(location):
         rows = session.spark.sql(f"SHOW TBLPROPERTIES {delta_name(location)}").collect()
-    return any(row["key"] == "delta.appendOnly" and str(row["value"]).lower() == "true" for row in rows)
+    return is_append_only({row["key"]: str(row["value"]) for row in rows})
 
 
 def _not_restored(error: BaseException, location: Location, version: int) -> OdibiError:

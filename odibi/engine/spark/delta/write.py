@@ -7,7 +7,6 @@ impossible is planned anew on the table as it is then, and one whose answer was 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,7 +29,6 @@ from odibi.engine.spark.storage import options_of, spark_path
 from odibi.errors import OdibiError
 from odibi.files import new_txn
 from odibi.location import Location
-from odibi.types import Column
 
 _CONFLICTS = re.compile(
     r"DELTA_PROTOCOL_CHANGED|DELTA_METADATA_CHANGED|DELTA_CONCURRENT_\w+|DELTA_PATH_EXISTS|DELTA_TABLE_ALREADY_EXISTS|"
@@ -89,7 +87,7 @@ def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) ->
     if table is not None and target.mode == "error":
         raise rules.table_exists(location)
     if table is not None and target.mode == "ignore":
-        return _ignored(frame, table)
+        return rules.left_alone(frame, table.version)
     write: _Write | None = None
     for _ in range(ATTEMPTS):
         plan = plan_write(frame, target, table)
@@ -104,38 +102,25 @@ def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) ->
         except Conflict:
             table = find_table(session, location)
             if table is not None and target.mode == "ignore":
-                return _ignored(frame, table)
+                return rules.left_alone(frame, table.version)
             if table is not None and target.mode == "error":
                 raise rules.made_meanwhile(location) from None
     raise rules.too_many_conflicts(location)
-
-
-def _ignored(frame: SparkFrame, table: Table) -> WriteReport:
-    version = table.version
-    return WriteReport(frame, None, frame.columns, written=False, version_before=version, version_after=version)
 
 
 def plan_write(frame: SparkFrame, target: Target, table: Table | None) -> Plan:
     """Decide types and partitioning. Raises where the data does not fit the table."""
     names = legal_names(frame.columns, bool(target.options.get("normalize_names")))
     mode = target.mode if table is not None and target.mode == "append" else "overwrite"
-    existing = _existing(table, names, mode)
+    existing = table.columns if table else None
+    if table is not None and mode == "append":
+        existing = rules.fitted_to(table.columns, table.generated, names)
     cast = plan_cast(frame.data.schema, frame.columns, target.schema, existing, mode, names)
     by = table.partition_by if table else None
     partition_by = rules.partitioning(cast.columns, target, by, names, frame.columns)
     if table is not None and table.append_only and mode == "overwrite":
         raise rules.append_only(target.location())
     return Plan(table, mode if table else target.mode, cast, partition_by)
-
-
-def _existing(table: Table | None, names: Sequence[str], mode: str) -> tuple[Column, ...] | None:
-    """The table's columns; what it generates itself is left to it where the data does not have it."""
-    if table is None or mode != "append":
-        return table.columns if table else None
-    given = {name.lower() for name in names}
-    return tuple(
-        column for column in table.columns if column.name.lower() in given or column.name.lower() not in table.generated
-    )
 
 
 class _Write:
