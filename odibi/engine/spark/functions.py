@@ -14,7 +14,7 @@ from typing import Any
 from odibi.context import Context
 from odibi.engine.spark import errors, executors
 from odibi.engine.spark.frame import SparkFrame
-from odibi.engine.spark.session import Session
+from odibi.engine.spark.session import Session, is_stopped
 from odibi.engine.spark.types import columns_of
 from odibi.engine.tables import Types, arrow_type, check_names, native_of, package_of, table_of
 from odibi.errors import DataError, OdibiError
@@ -160,7 +160,7 @@ def _refuse_foreign(session: Session, data: Any) -> None:
     """Raise DataError for a frame that can not be used together with those of this session."""
     owner = data.sparkSession
     if not _same(owner, session.spark):
-        state = "that was stopped" if _stopped(owner) else "of its own"
+        state = "that was stopped" if is_stopped(owner) else "of its own"
         raise DataError(
             f"the Spark DataFrame belongs to a session {state}; make it with the session of the run: "
             "context.get(…).sparkSession, or SparkSession.getActiveSession()"
@@ -178,15 +178,9 @@ def _same(one: Any, other: Any) -> bool:
     if one is other:
         return True
     if _is_classic(one) and _is_classic(other):
-        return not _stopped(one) and bool(one._jsparkSession == other._jsparkSession)
+        return not is_stopped(one) and bool(one._jsparkSession == other._jsparkSession)
     ids = (getattr(one, "session_id", None), getattr(other, "session_id", None))
     return ids[0] is not None and ids[0] == ids[1]
-
-
-def _stopped(spark: Any) -> bool:
-    if _is_classic(spark):
-        return spark.sparkContext._jsc is None
-    return bool(getattr(spark, "is_stopped", False))
 
 
 def to_spark(session: Session, table: Any) -> Any:
