@@ -8,27 +8,25 @@ the one of the user's settings, and Ivy, which Spark brings along for machines w
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-from odibi.cache import cache_folder
+from odibi.cache import cache_folder, fetch_with, filling
 from odibi.errors import AccessError, DataNotFoundError, MissingExtraError, UnsupportedError
 
 COMMAND = "odibi spark jars"
 CHOSEN_FOLDER = "ODIBI_SPARK_JARS"
 """Names a folder of jars that are used as they are, instead of the fetched ones."""
-SECONDS = 900.0
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 OLDEST_JAVA = MappingProxyType({"3": 8, "4": 17})
 """Major version of Spark to the oldest Java it starts on."""
@@ -243,21 +241,13 @@ def fetch() -> Fetched:
     if there is not None:
         return Fetched(there, jars, new=False)
     java = find_java()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        text = f"{folder.parent} can not be written to: {error.strerror}; ODIBI_CACHE_DIR names another folder"
-        raise AccessError(text) from error
-    try:
+    with filling(folder, partial(is_complete, jars=jars)) as aside:
         maven = shutil.which("mvn")
         if maven:
             _fetch_with_maven(maven, jars, aside)
         else:
             _fetch_with_ivy(java, spark, jars, aside)
-        _put_in_place(aside, folder, jars)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        _keep_only_jars(aside, jars)
     return Fetched(folder, jars, new=True, by="Maven" if maven else "Ivy")
 
 
@@ -379,21 +369,7 @@ def proxy_options(environment: Mapping[str, str]) -> list[str]:
 
 def _run(command: list[str], folder: Path, tool: str) -> None:
     """Raises `AccessError` with what the tool said."""
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise AccessError(f"{tool} did not end within {SECONDS:.0f} s; see whether its registry answers") from None
+    done = fetch_with(tool, command, folder)
     if done.returncode:
         raise AccessError(_what_it_said(tool, done.stdout))
 
@@ -416,17 +392,11 @@ def _what_it_said(tool: str, text: str) -> str:
     return f"{tool} could not fetch the jars: {cause}; {hint}"
 
 
-def _put_in_place(aside: Path, folder: Path, jars: tuple[Jar, ...]) -> None:
-    """Rename; where another process was faster, its folder stays."""
+def _keep_only_jars(aside: Path, jars: tuple[Jar, ...]) -> None:
+    """Take away what the tools left beside the jars. Raises `AccessError` where a jar is missing."""
     if not is_complete(aside, jars):
         gone = ", ".join(jar.file for jar in jars if not (aside / jar.file).is_file())
         raise AccessError(f"the jars were fetched, but not all of them are there: {gone}; run {COMMAND} again")
     for other in aside.iterdir():
         if other.suffix != ".jar":
             shutil.rmtree(other) if other.is_dir() else other.unlink()
-    if folder.exists() and not is_complete(folder, jars):
-        shutil.rmtree(folder)  # a broken one, or one of other releases
-    with contextlib.suppress(OSError):
-        aside.rename(folder)
-    if not is_complete(folder, jars):
-        raise AccessError(f"{folder} can not be made; ODIBI_CACHE_DIR names another place")

@@ -6,16 +6,14 @@ registry: npm asks the one of the user's settings.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from odibi.cache import cache_folder
+from odibi.cache import cache_folder, fetch_with, filling
 from odibi.errors import AccessError, DataNotFoundError
 
 VERSION = "3.37.0"
@@ -23,7 +21,6 @@ MAIN = "node_modules/azurite/dist/src/blob/main.js"
 OLDEST_NODE = 20
 MEGABYTES = 190
 PACKAGE = Path(__file__).with_name("azurite_package")
-SECONDS = 900.0
 _OFFLINE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "FETCH_ERROR")
 _GET_NODE = (
     f"install Node.js {OLDEST_NODE} or newer, with npm (nodejs.org, or your system's package manager), then run: "
@@ -77,23 +74,14 @@ def install() -> Installed:
     """Install the pinned Azurite; does nothing where it is there. Raises `SandboxMissingError` without Node.js or npm,
     `AccessError` when npm fails. Either all of it is there afterwards, or nothing."""
     folder = azurite_folder()
-    if (folder / MAIN).is_file():
+    if _is_whole(folder):
         return Installed(folder, VERSION, new=False)
     find_node()
     npm = shutil.which("npm")
     if npm is None:
         raise SandboxMissingError(f"there is Node.js, but no `npm` on the PATH; {_GET_NODE}")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        text = f"{folder.parent} can not be written to: {error.strerror}; ODIBI_CACHE_DIR names another folder"
-        raise AccessError(text) from error
-    try:
+    with filling(folder, _is_whole) as aside:
         _fetch(npm, aside)
-        _put_in_place(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return Installed(folder, VERSION, new=True)
 
 
@@ -103,22 +91,13 @@ def _fetch(npm: str, folder: Path) -> None:
         shutil.copyfile(PACKAGE / name, folder / name)
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     command += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise AccessError(f"npm did not end within {SECONDS:.0f} s; see whether its registry answers") from None
-    if done.returncode or not (folder / MAIN).is_file():
-        raise AccessError(_what_npm_said(done.stderr or done.stdout))
+    done = fetch_with("npm", command, folder)
+    if done.returncode or not _is_whole(folder):
+        raise AccessError(_what_npm_said(done.stdout))
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / MAIN).is_file()
 
 
 def _what_npm_said(text: str) -> str:
@@ -132,13 +111,3 @@ def _what_npm_said(text: str) -> str:
     else:
         hint = "`npm config get registry` shows whom it asked"
     return f"npm could not install Azurite {VERSION}: {cause}; {hint}"
-
-
-def _put_in_place(aside: Path, folder: Path) -> None:
-    """Rename; where another process was faster, its folder stays."""
-    if folder.exists() and not (folder / MAIN).is_file():
-        shutil.rmtree(folder)  # a broken one
-    with contextlib.suppress(OSError):
-        aside.rename(folder)
-    if not (folder / MAIN).is_file():
-        raise AccessError(f"{folder} can not be made; ODIBI_CACHE_DIR names another place")

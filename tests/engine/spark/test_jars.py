@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from odibi import cache
 from odibi.engine.spark import jars
 from odibi.engine.spark.jars import Distribution, SparkMissingError
 from odibi.errors import AccessError, MissingExtraError, UnsupportedError
@@ -208,7 +209,7 @@ def test_a_tool_that_hangs_is_given_up(
 ) -> None:
     install()
     tools(java="true", mvn="exec sleep 60")
-    monkeypatch.setattr(jars, "SECONDS", 0.2)
+    monkeypatch.setattr(cache, "SECONDS", 0.2)
     with pytest.raises(AccessError, match="Maven did not end within"):
         jars.fetch()
 
