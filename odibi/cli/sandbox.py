@@ -19,7 +19,7 @@ from odibi.cli.failures import UsageError
 from odibi.cli.options import Parser, add_set, global_options, load, subcommands
 from odibi.cli.text import count, seconds
 from odibi.cli.ui import UI
-from odibi.errors import UnknownNameError
+from odibi.errors import MissingExtraError, UnknownNameError, UnsupportedError
 
 if TYPE_CHECKING:
     import subprocess
@@ -205,6 +205,8 @@ def _run(args: argparse.Namespace, ui: UI) -> int:
     take_file_from(args, args.nodes)
     project = load(args)
     seed = _seed(args.seed, project)
+    if project.engine_name == "spark" and seed.accounts:
+        _refuse_old_spark()
     if not seed.accounts:
         ui.warn(f"{project.document.path} has no connection of type azure_adls; the sandbox has no storage account")
     with _started(seed, args.faults) as sandbox:
@@ -218,6 +220,19 @@ def _run(args: argparse.Namespace, ui: UI) -> int:
             ui.say(f"{count(saved, 'file')} of the storage saved in {folder}")
         _tell_refused(sandbox, ui)
     return code
+
+
+def _refuse_old_spark() -> None:
+    """Raise `UnsupportedError` where the Spark that is installed can not speak to the sandbox; what else there is to
+    say of it, the run does."""
+    from odibi.engine.spark import jars
+    from odibi.testing.azure.java import refuse_old
+
+    try:
+        hadoop = jars.distribution().hadoop
+    except (MissingExtraError, UnsupportedError):
+        return
+    refuse_old(hadoop)
 
 
 def child_words(argv: Sequence[str]) -> list[str]:

@@ -189,6 +189,18 @@ def test_two_keys_of_one_account_are_told(odibi, tmp_path):
     assert "dHdv" not in called.err
 
 
+def test_a_spark_that_can_not_speak_to_it_is_told(odibi, tmp_path, monkeypatch):
+    pytest.importorskip("pyspark")
+    (tmp_path / "jars").mkdir()
+    for name in ("spark-core_2.13-4.0.1.jar", "hadoop-client-api-3.4.1.jar"):
+        (tmp_path / "jars" / name).touch()
+    monkeypatch.setenv("SPARK_HOME", str(tmp_path))
+    (tmp_path / "prod.yaml").write_text(PROJECT)
+    called = odibi("sandbox", "run", str(tmp_path / "prod.yaml"), "--engine", "spark")
+    assert called.code == 1
+    assert "error: Spark's Hadoop here is 3.4.1, whose driver can not speak to the offline Azure" in called.err
+
+
 def test_nothing_old_is_mixed_with_what_is_saved(odibi, tmp_path):
     (tmp_path / "prod.yaml").write_text(PROJECT)
     (tmp_path / "out").mkdir()

@@ -7,6 +7,7 @@ nothing of a project or of its Spark settings changes. One that runs already is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,21 @@ EMULATOR = {
 }
 """Hadoop's settings for a storage as Azurite is: it speaks only the Blob protocol, renames no folder that has a `=` in
 its name, and refuses what newer Hadoop reports of its own work. Azure needs none of them."""
+OLDEST_HADOOP = (3, 4, 2)
+"""The first whose driver can speak the Blob protocol. Azure speaks the other one too, which older ones have."""
+
+
+def refuse_old(hadoop: str) -> None:
+    """Raise `UnsupportedError` for a version of Hadoop that can not speak to the sandbox's storage.
+
+    >>> refuse_old("3.5.0")
+    """
+    found = tuple(int(number) for number in re.findall(r"\d+", hadoop)[:3])
+    if found < OLDEST_HADOOP:
+        raise UnsupportedError(
+            f"Spark's Hadoop here is {hadoop}, whose driver can not speak to the offline Azure; it takes Hadoop"
+            f" {'.'.join(map(str, OLDEST_HADOOP))} or newer (Spark 4.2 has 3.5.0). Azure itself takes them all"
+        )
 
 
 def make_trust_store(authority: Path, file: Path) -> Path:
@@ -88,6 +104,7 @@ def jvm_led(sandbox: Sandbox) -> Iterator[None]:
     Clients that Hadoop keeps are closed, before and after, which takes some seconds: their connections lead elsewhere.
     """
     jvm = _jvm()
+    refuse_old(str(jvm.org.apache.hadoop.util.VersionInfo.getVersion()))
     properties = {name: jvm.java.lang.System.getProperty(name) for name in system_properties(sandbox)}
     trust = jvm.javax.net.ssl.SSLContext.getDefault()
     _lead(jvm, system_properties(sandbox), _trust_in(jvm, sandbox))

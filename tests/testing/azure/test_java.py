@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from odibi.errors import MissingExtraError
+from odibi.errors import MissingExtraError, UnsupportedError
 from odibi.testing.azure import Sandbox, java
 
 
@@ -43,3 +43,11 @@ def test_without_spark_nothing_of_java_is_needed(azure_server: Sandbox, monkeypa
     assert "HTTPS_PROXY" in azure_server.env
     with pytest.raises(MissingExtraError, match="Spark on the offline Azure needs the package 'cryptography>=45'"):
         _ = azure_server.certificates.trust_store
+
+
+@pytest.mark.parametrize("hadoop", ["3.3.4", "3.4.1", "2.10"])
+def test_an_old_hadoop_is_refused(hadoop: str) -> None:
+    with pytest.raises(
+        UnsupportedError, match=rf"Hadoop here is {hadoop}, whose driver can not speak.*3\.4\.2 or newer"
+    ):
+        java.refuse_old(hadoop)
