@@ -115,7 +115,7 @@ class SparkEngine(Engine):
         from odibi.engine.spark.functions import to_narwhals
 
         with self._explained():
-            return to_narwhals(self.session, frame, lazy)
+            return to_narwhals(frame, lazy)
 
     def operate(self, operation: Any, params: Any, frame: Any) -> tuple[SparkFrame, str | None]:
         """The result of a built-in operation."""
@@ -139,7 +139,7 @@ class SparkEngine(Engine):
         """Compute every column of every row and keep nothing."""
         from odibi.engine.spark.keep import probe
 
-        return probe(self.session, frame)
+        return probe(frame)
 
     def keep(self, frame: Any, repeatable: bool = False) -> SparkFrame:
         """Have the frame computed once, when it is first used, and held as long as a frame refers to it."""
@@ -257,19 +257,19 @@ class SparkEngine(Engine):
 
     def is_interrupt(self, error: BaseException) -> bool:
         """True for the error of a job that `interrupt` cancelled."""
-        from odibi.engine.spark import errors
+        from odibi.engine.spark import kinds
         from odibi.engine.spark.session import is_end
 
         if is_end(error):
             return self._session is not None and self._session.is_being_interrupted()
-        return super().is_interrupt(error) or errors.is_interrupt(error)
+        return super().is_interrupt(error) or kinds.is_interrupt(error)
 
     def is_transient(self, error: BaseException) -> bool:
         """True for an I/O error that may be gone at the next try."""
-        from odibi.engine.spark import errors
+        from odibi.engine.spark import kinds
         from odibi.engine.spark.session import is_end
 
-        return not is_end(error) and (super().is_transient(error) or errors.is_transient(error))
+        return not is_end(error) and (super().is_transient(error) or kinds.is_transient(error))
 
     def close(self) -> None:
         """Let go of what is kept, and put back what was changed of a session that is not ours."""
@@ -283,12 +283,12 @@ class SparkEngine(Engine):
 
     def versions(self) -> dict[str, str]:
         """Versions of the libraries that compute, of those that were loaded by now."""
-        from odibi.engine.spark import errors
+        from odibi.engine.spark import kinds
 
         found: dict[str, str] = {}
         if self._session is not None:
             found["pyspark"] = str(sys.modules["pyspark"].__version__)
-            with suppress(*errors.spark_errors(), OSError):  # a JVM that has ended tells nothing
+            with suppress(*kinds.spark_errors(), OSError):  # a JVM that has ended tells nothing
                 found["spark"] = str(self._session.spark.version)
         return found
 

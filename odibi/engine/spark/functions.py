@@ -39,7 +39,7 @@ def call(
     """Call a transform function and take what it returns. Raises `DataError` where that is no frame, `OdibiError` with
     the line in the user's file where the function fails."""
     executors.reach(session, function)
-    given = None if current is None else _given(session, function, current)
+    given = None if current is None else _given(function, current)
     returned = run_function(function, context, given, params, _in_words)
     frames = _frames(context, current)
     name = getattr(function, "__name__", function)
@@ -52,11 +52,11 @@ def call(
     return replace(frame, kept=tuple(dict.fromkeys(each for one in (frame, *frames) for each in one.kept)))
 
 
-def _given(session: Session, function: Callable[..., Any], current: SparkFrame) -> Any:
+def _given(function: Callable[..., Any], current: SparkFrame) -> Any:
     wanted = wanted_frame(function)
     if wanted.kind == "native":
         return current.data
-    return to_narwhals(session, current, wanted.kind == "lazy", wanted.module)
+    return to_narwhals(current, wanted.kind == "lazy", wanted.module)
 
 
 def _in_words(error: BaseException) -> str | None:
@@ -101,7 +101,7 @@ def _types_of(frames: Sequence[SparkFrame]) -> Mapping[str, Any]:
 # -- out ---------------------------------------------------------------------------------------------------------------
 
 
-def to_narwhals(session: Session, frame: SparkFrame, lazy: bool, module: str = "narwhals") -> Any:
+def to_narwhals(frame: SparkFrame, lazy: bool, module: str = "narwhals") -> Any:
     """The frame as a narwhals LazyFrame over the Spark plan, or computed, collected and as a DataFrame over Arrow."""
     narwhals = importlib.import_module(module)
     if lazy:

@@ -120,7 +120,7 @@ def compute(session: Session, frame: SparkFrame) -> SparkFrame:
     return replace(frame, rows=observed.read(session, observation).get("rows", frame.rows))
 
 
-def probe(session: Session, frame: SparkFrame) -> bool:
+def probe(frame: SparkFrame) -> bool:
     """Whether every row can be computed."""
     try:
         _compute(frame.data)

@@ -1,4 +1,7 @@
-"""Which errors are Spark's, and of what kind: stopped by us, passing, or a server that no longer answers."""
+"""Which errors are Spark's, and of what kind: stopped by us, passing, or a server that no longer answers.
+
+Asked also where pyspark is not installed: nothing of it is imported here.
+"""
 
 from __future__ import annotations
 

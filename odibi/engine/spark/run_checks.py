@@ -230,7 +230,7 @@ class Checking:
     def _computable(self) -> bool:
         from odibi.engine.spark.keep import probe
 
-        return probe(self.session, self.frame)
+        return probe(self.frame)
 
     # -- after the write -----------------------------------------------------------------------------------------------
 
