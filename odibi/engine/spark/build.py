@@ -22,7 +22,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from odibi.engine.spark import jars
-from odibi.errors import AccessError, OdibiError
+from odibi.engine.spark.platform import explain_refusal
+from odibi.engine.spark.settings import REDACTION, SECRET_SETTINGS, SETTINGS
+from odibi.errors import AccessError, MissingExtraError, OdibiError
 
 APP_NAME = "ODIBI"
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
@@ -111,7 +113,7 @@ def _stop(built: Any) -> None:
 def added_settings(theirs: Mapping[str, str], paths: Sequence[Path]) -> dict[str, str]:
     """What is set beside the user's own settings: Delta with the jars that were found, what odibi's answers rest on,
     and what makes Spark a good guest on one machine. Of theirs only lists are changed: they get ours at their end."""
-    settings = {"spark.app.name": APP_NAME, **_of_answers()}
+    settings = {"spark.app.name": APP_NAME, **SETTINGS, REDACTION: SECRET_SETTINGS}
     if theirs.get("spark.master", os.environ.get("MASTER", "local")).startswith("local"):
         settings.update(_of_one_machine())
     ours, delta = _jars_beside(theirs, paths)
@@ -133,13 +135,6 @@ def _jars_beside(theirs: Mapping[str, str], paths: Sequence[Path]) -> tuple[str,
     has_own_delta = "delta-spark" in own or "delta-core" in own
     ours = [path for path in paths if not (has_own_delta and path.name.startswith("delta-"))]
     return ",".join(map(str, ours)), has_own_delta or jars.has_delta(paths) or _brings_delta()
-
-
-def _of_answers() -> dict[str, str]:
-    from odibi.engine.spark.session import SETTINGS
-    from odibi.engine.spark.storage import REDACTION, SECRET_SETTINGS
-
-    return {**SETTINGS, REDACTION: SECRET_SETTINGS}
 
 
 def _brings_delta() -> bool:
@@ -290,16 +285,12 @@ def _explained(error: BaseException, remote: str) -> OdibiError:
     """Why there is no session."""
     text = str(error)
     if isinstance(error, ImportError):
-        from odibi.errors import MissingExtraError
-
         return MissingExtraError(error.name or "grpcio", "connect", "Spark Connect")
     if remote.startswith("sc://"):
         first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
         return AccessError(f"the Spark Connect server of SPARK_REMOTE can not be reached: {first}")
     if "JAVA_GATEWAY_EXITED" in text:
         return AccessError(f"Spark's JVM did not start; {_about_java()}")
-    from odibi.engine.spark.platform import explain_refusal
-
     first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
     return explain_refusal(error) or AccessError(f"the Spark session could not be started: {first}")
 

@@ -21,16 +21,10 @@ from typing import Any
 
 from odibi.engine.spark import build
 from odibi.engine.spark.platform import Platform
+from odibi.engine.spark.settings import SETTINGS
 from odibi.errors import AccessError, MissingExtraError, UnsupportedError
 from odibi.notebook import at_hand, in_databricks
 
-SETTINGS = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-}
-"""What odibi's answers rest on. Where a platform refuses one, it has it by itself (ANSI and UTC on serverless), or what
-is written says its types."""
 NOISY_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 """Python loggers of pyspark that print each failed analysis, the JVM's stack in it."""
 QUIET = logging.CRITICAL + 1

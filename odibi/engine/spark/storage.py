@@ -23,6 +23,7 @@ from odibi.engine.base import Source, Target
 from odibi.engine.spark.kinds import spark_errors
 from odibi.engine.spark.platform import NO_KEYS
 from odibi.engine.spark.session import Session
+from odibi.engine.spark.settings import REDACTION_OF_SQL, SECRET_SETTINGS
 from odibi.errors import AccessError, ConfigError, DataNotFoundError, OdibiError, UnsupportedError
 from odibi.transforms.dialect import SPARK
 
@@ -110,11 +111,6 @@ LIMITS = {
 """An account that can not be reached is told of in ten to twenty seconds, as on the other engine (these are
 milliseconds); Hadoop by itself tries for many minutes. A client that is closed, as where a key was changed, reports to
 nobody how it fared: newer Hadoop would, and where it is refused it tries again for five seconds."""
-SECRET_SETTINGS = "(?i)secret|password|token|access[.]?key|fs[.]azure[.](sas|account[.](key|oauth2[.]client))"
-"""Names of settings that Spark shows nowhere. A session that odibi builds starts with it (environment, UI, logs)."""
-REDACTION = "spark.redaction.regex"
-_REDACTION_OF_SQL = "spark.sql.redaction.options.regex"
-"""The same for `SET`, plans and options, on any session."""
 _NOT_SHARED = "fs.abfss.impl.disable.cache"
 """Hadoop makes a client for each use and keeps none."""
 
@@ -204,9 +200,9 @@ class Storage:
         for name, value in LIMITS.items():
             if not self._value(name) and not self._value(f"spark.hadoop.{name}"):
                 self.session.set(name, value)
-        hidden = self._value(_REDACTION_OF_SQL) or ""
+        hidden = self._value(REDACTION_OF_SQL) or ""
         if SECRET_SETTINGS not in hidden:
-            self.session.set(_REDACTION_OF_SQL, "|".join(filter(None, [hidden, SECRET_SETTINGS])))
+            self.session.set(REDACTION_OF_SQL, "|".join(filter(None, [hidden, SECRET_SETTINGS])))
 
     def _value(self, name: str) -> str | None:
         with suppress(*spark_errors()):

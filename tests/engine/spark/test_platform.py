@@ -11,7 +11,8 @@ import pytest
 
 from odibi.engine.spark.platform import NoDeltaError, Platform, explain_refusal
 from odibi.engine.spark.raised import condition_of
-from odibi.engine.spark.session import SETTINGS, Session
+from odibi.engine.spark.session import Session
+from odibi.engine.spark.settings import SETTINGS
 from odibi.errors import AccessError, OdibiError, UnsupportedError
 from tests.databricks_sessions import SERVERLESS_SETTINGS, Serverless, Standard
 from tests.spark_sessions import KIND
