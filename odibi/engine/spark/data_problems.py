@@ -18,6 +18,10 @@ def tell_data(raised: Raised) -> Told:
     if teller is not None:
         return teller(raised)
     said = clean(raised) or raised.kind
+    wrong = re.fullmatch(r"(\w) != (?:[a-z]\w*\.)+(\w+)", said)
+    if wrong is not None:
+        given = "a string" if wrong[2] == "UTF8String" else f"a value of type {wrong[2]}"
+        return f"a format has %{wrong[1]} for {given}", "%s takes any value"
     return f"{said} ({raised.cause})" if raised.cause else said, ""
 
 

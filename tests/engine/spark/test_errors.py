@@ -61,6 +61,7 @@ def plain(error: OdibiError) -> str:
         ("SELECT assert_true(id < 0) AS x FROM t", "'(id < 0)' is not true!"),
         ("SELECT from_json(name, 'a INT', map('mode', 'FAILFAST')) AS x FROM t WHERE id = 2", "is not JSON"),
         ("SELECT name RLIKE '(' AS x FROM t", "("),
+        ("SELECT format_string('%d', name) AS x FROM t", "a format has %d for a string; %s takes any value"),
         ("SELECT map('a', 1, 'a', id) AS x FROM t", "Duplicate map key a was found, please check the input data"),
     ],
 )  # fmt: skip
