@@ -19,7 +19,7 @@ from odibi.cli.failures import UsageError
 from odibi.cli.options import Parser, add_set, global_options, load, subcommands
 from odibi.cli.text import count, seconds
 from odibi.cli.ui import UI
-from odibi.errors import MissingExtraError, UnknownNameError, UnsupportedError
+from odibi.errors import UnknownNameError
 
 if TYPE_CHECKING:
     import subprocess
@@ -225,14 +225,12 @@ def _run(args: argparse.Namespace, ui: UI) -> int:
 def _refuse_old_spark() -> None:
     """Raise `UnsupportedError` where the Spark that is installed can not speak to the sandbox; what else there is to
     say of it, the run does."""
-    from odibi.engine.spark import jars
+    from odibi.cli.spark import installed_hadoop
     from odibi.testing.azure.java import refuse_old
 
-    try:
-        hadoop = jars.distribution().hadoop
-    except (MissingExtraError, UnsupportedError):
-        return
-    refuse_old(hadoop)
+    hadoop = installed_hadoop()
+    if hadoop:
+        refuse_old(hadoop)
 
 
 def child_words(argv: Sequence[str]) -> list[str]:

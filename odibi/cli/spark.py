@@ -104,6 +104,16 @@ def _as_data(spark: Any, folder: Path) -> dict[str, Any]:
     }
 
 
+def installed_hadoop() -> str:
+    """The version of the Hadoop in the Spark that is installed; empty where there is none."""
+    from odibi.engine.spark import jars
+
+    try:
+        return jars.distribution().hadoop
+    except (MissingExtraError, UnsupportedError):
+        return ""
+
+
 # -- for the doctor ----------------------------------------------------------------------------------------------------
 
 
