@@ -11,6 +11,8 @@ from odibi.engine.spark.raised import Raised, clean
 from odibi.errors import AccessError, DataError, DataNotFoundError, OdibiError
 
 _TRACE_LINE = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>\S+)', re.MULTILINE)
+_PYSPARK = re.compile(r"[/\\]pyspark(?:\.zip)?[/\\]")
+_OF_PYSPARK = re.compile(r"^pyspark\.errors\.[\w.]+: (?:\[[A-Z][A-Z_.]+\] )?")
 _LIBRARIES = re.compile(r"[/\\](?:site-packages|dist-packages|pyspark|lib[/\\]python3[^/\\]*)[/\\]")
 
 
@@ -21,10 +23,11 @@ def of_function(raised: Raised) -> OdibiError | None:
         return None
     tail = trace[trace.rfind("Traceback (most") :]
     lines = list(_TRACE_LINE.finditer(tail))
-    own = [line for line in lines if not _LIBRARIES.search(line["file"])] or lines
+    own = [line for line in lines if not _LIBRARIES.search(line["file"])]
+    own = own or [line for line in lines if not _PYSPARK.search(line["file"])]
     said = tail[lines[-1].end() :] if lines else tail
     thrown = re.search(r"^(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?$", said, re.MULTILINE | re.DOTALL)
-    what = " ".join(thrown[0].split())[:400] if thrown else clean(raised)
+    what = _OF_PYSPARK.sub("", " ".join(thrown[0].split()))[:400] if thrown else clean(raised)
     missing = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", said)
     inside = "; the module is not on the executors: import it at the top of the file, not inside the function"
     hint = f"{inside}, or install it there" if missing else ""
@@ -57,6 +60,12 @@ _MORE_MEMORY = (
 
 def of_machine(raised: Raised) -> OdibiError | None:
     """Memory, disks, executors and servers."""
+    if "Python worker exited unexpectedly" in raised.whole:
+        return AccessError(
+            "a Python process of Spark's ended in the middle of a function: it crashed, or was killed, often for want"
+            " of memory; let the function take fewer rows at once, or leave it more of the machine's memory"
+            " (spark.driver.memory, spark.executor.memory)"
+        )
     text = f"{raised.kind} {raised.classes}: {raised.text} {raised.cause}"
     if re.search(r"OutOfMemoryError|UNABLE_TO_ACQUIRE_MEMORY|Container killed|exit (?:code|status) 137|\bOOM\b", text):
         return AccessError(f"out of memory: {_line(raised)}; {_MORE_MEMORY}")

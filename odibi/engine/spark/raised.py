@@ -22,6 +22,8 @@ _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]{3,}(?:\.[A-Z0-9_]+)*)\]")
 _JVM = re.compile(
     r"^(?::|Caused by:)?\s*(?P<kind>[a-z][\w$]*(?:\.[\w$]+)+(?:Error|Exception|Throwable)\w*)(?:: (?P<text>.*))?$"
 )
+_SERVERS_TRACE = "\n\nJVM stacktrace:"
+"""What Spark Connect puts between a message and the trace, in which the message may be left out."""
 _TRACE = re.compile(r"\n\s*(?:at \S+\(|\.\.\. \d+ more|Driver stacktrace:|JVM stacktrace:)")
 VIEW = r"_pyspark_(?:connect_temp_view_)?[0-9a-f]{32}"
 """What pyspark calls the view that stands for a frame in a text, on classic Spark and on Connect."""
@@ -142,6 +144,7 @@ def _from_jvm(kind: str, text: str) -> Raised:
     named = named or next((cause for cause in with_condition if "[FAILED_READ_FILE" in cause[1]), None)
     named = named or (with_condition[0] if with_condition and causes[-1] in with_condition else None)
     kind, said = named or (causes[-1] if causes else (kind, text))
+    said = said or text.partition(_SERVERS_TRACE)[0]
     found = _CONDITION.search(said)
     line, column = _line_of(said)
     condition = found[1] if found else ""

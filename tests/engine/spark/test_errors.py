@@ -128,6 +128,31 @@ def test_a_failing_udf_names_the_function_and_its_line(engine: SparkEngine) -> N
     assert str(found) == f"function 'double' failed: ValueError: no number: 0 at all\n  at {__file__}:{line}"
 
 
+def test_what_a_function_gives_and_pyspark_refuses(engine: SparkEngine) -> None:
+    def rename(parts):  # type: ignore[no-untyped-def]  # pyspark takes no hints as text
+        return (part.rename(columns={"id": "b"}) for part in parts)
+
+    with pytest.raises(errors.spark_errors()) as caught:
+        engine.spark.range(1).mapInPandas(rename, "a long").collect()
+    told = plain(explain(caught.value))
+    assert told.startswith("a Python function failed: Column names of the returned "), told
+
+
+def test_a_python_process_that_crashes(engine: SparkEngine) -> None:
+    from pyspark.sql.functions import udf
+
+    def crash(value):  # type: ignore[no-untyped-def]  # pyspark takes no hints as text
+        import os
+
+        os._exit(value)
+
+    with pytest.raises(errors.spark_errors()) as caught:
+        engine.spark.range(1).select(udf(crash, "int")("id")).collect()
+    told = explain(caught.value)
+    assert type(told) is AccessError
+    assert plain(told).startswith("a Python process of Spark's ended in the middle of a function: it crashed")
+
+
 def test_a_column_of_a_data_frame_that_is_not_there(engine: SparkEngine) -> None:
     from pyspark.sql import functions
 
@@ -190,6 +215,11 @@ def of_jvm(*causes: str) -> Py4JJavaError:
     return Py4JJavaError("\n".join(lines))
 
 
+def pyspark_error(text: str, kind: str = "SparkException") -> Exception:
+    made: Exception = type(kind, (Exception,), {"__module__": "pyspark.errors.exceptions.captured"})(text)
+    return made
+
+
 ABORTED = "org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 1.0 failed 4 times"
 
 
@@ -207,6 +237,8 @@ ABORTED = "org.apache.spark.SparkException: Job aborted due to stage failure: Ta
                 "subquery used as an expression. SQLSTATE: 21000"), DataError, "returned more than one row"),
         (of_jvm("org.apache.spark.SparkException: Job 3 cancelled because killed via the Web UI"), OdibiError,
          "cancelled from outside"),
+        (pyspark_error("it is odd\n\nJVM stacktrace:\njava.util.OddException\n\tat java.util.X.y(X.java:1)"), DataError,
+         "it is odd"),
         (of_jvm(ABORTED, "some.library.StrangeException: it is odd\nin two"), DataError, "it is odd in two"),
     ],
 )  # fmt: skip
@@ -218,11 +250,6 @@ def test_errors_of_the_jvm(error: Exception, kind: type[OdibiError], message: st
 
 
 # -- what may pass, and what was stopped -------------------------------------------------------------------------------
-
-
-def pyspark_error(text: str, kind: str = "SparkException") -> Exception:
-    made: Exception = type(kind, (Exception,), {"__module__": "pyspark.errors.exceptions.captured"})(text)
-    return made
 
 
 @pytest.mark.parametrize(
@@ -262,6 +289,7 @@ def test_what_was_stopped_by_us(error: Exception, interrupt: bool) -> None:
 
 
 def test_pyspark_s_own_lines_are_silenced(engine: SparkEngine) -> None:
+    pytest.importorskip("pyspark.logger", reason="Spark 3.5 has no such loggers")
     assert engine.spark
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
