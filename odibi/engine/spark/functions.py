@@ -9,6 +9,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pickle import PicklingError
 from typing import Any
 
 from odibi.context import Context
@@ -43,12 +44,14 @@ def call(
     returned = run_function(function, context, given, params, _in_words)
     frames = _frames(context, current)
     name = getattr(function, "__name__", function)
+    late: tuple[type[BaseException], ...] = (*errors.spark_errors(), PicklingError)
     try:
         frame = from_python(session, returned, lambda: _types_of(frames))
     except DataError as error:
         raise DataError(f"function {name!r}: {error}") from error
-    except errors.spark_errors() as error:  # on Connect a wrong plan shows when its columns are asked for
-        raise OdibiError(f"function {name!r} failed: {_in_words(error)}\n  at {place_of(function)}") from error
+    except late as error:  # on Connect a wrong plan shows when its columns are asked for
+        told = _in_words(error) or f"{type(error).__name__}: {error}"
+        raise OdibiError(f"function {name!r} failed: {told}\n  at {place_of(function)}") from error
     return replace(frame, kept=tuple(dict.fromkeys(each for one in (frame, *frames) for each in one.kept)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -223,6 +225,18 @@ def test_a_udf_that_fails_later_is_told_with_its_line(engine: SparkEngine) -> No
     assert "ZeroDivisionError" in str(caught.value)
     assert f"{__file__}:{share.__code__.co_firstlineno + 1}" in str(caught.value)
     assert not engine.probe(frame)
+
+
+def test_a_udf_that_can_not_be_sent_is_told(engine: SparkEngine) -> None:
+    """On Connect, where it is sent when the columns are asked for, too."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    def locked(context: Any, current: Any) -> Any:
+        lock = threading.Lock()
+        return current.withColumn("x", F.udf(lambda _: lock.locked(), "boolean")("id"))
+
+    with pytest.raises(OdibiError, match=rf"function 'locked' failed: PicklingError: .*\n  at {re.escape(__file__)}:"):
+        call(engine, locked)
 
 
 def test_rows_that_the_driver_does_not_take(engine: SparkEngine, monkeypatch: pytest.MonkeyPatch) -> None:
