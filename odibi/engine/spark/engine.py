@@ -322,6 +322,6 @@ def _of_storage(error: BaseException, end: Source | Target | None) -> OdibiError
     """What an error says of the storage that is read or written; None where it is about something else."""
     if end is None:
         return None
-    from odibi.engine.spark import storage
+    from odibi.engine.spark.storage_problems import explain
 
-    return storage.explain(str(error), end.location(), "write" if isinstance(end, Target) else "read")
+    return explain(str(error), end.location(), "write" if isinstance(end, Target) else "read")

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from odibi.engine import words
-from odibi.engine.spark import storage
 from odibi.engine.spark.data_problems import tell_data
 from odibi.engine.spark.delta.problems import of_log
 from odibi.engine.spark.formats.explain import explain as explain_file
@@ -21,6 +20,7 @@ from odibi.engine.spark.machine_problems import of_file, of_function, of_gone_fi
 from odibi.engine.spark.platform import explain_refusal
 from odibi.engine.spark.raised import LOG, OURS, Raised, clean, read, underlying
 from odibi.engine.spark.sql_problems import tell_sql
+from odibi.engine.spark.storage_problems import explain as explain_storage
 from odibi.engine.words import joined
 from odibi.errors import DataError, OdibiError, SqlError
 from odibi.types import Column
@@ -79,7 +79,7 @@ def _of_our_own(raised: Raised) -> OdibiError | None:
 
 def _of_storage(raised: Raised) -> OdibiError | None:
     """What a cloud's storage refused; it is told from the whole trace."""
-    return storage.explain(raised.whole)
+    return explain_storage(raised.whole)
 
 
 _TELLERS: tuple[Callable[[Raised], OdibiError | None], ...] = (

@@ -20,7 +20,7 @@ import pytest
 from odibi.connections import AzureADLS
 from odibi.context import PandasContext
 from odibi.engine import PandasEngine, SparkEngine
-from odibi.engine.spark import storage
+from odibi.engine.spark import storage, storage_problems
 from odibi.engine.spark.errors import spark_errors
 from odibi.errors import AccessError, DataError, DataNotFoundError, KeyFetchError, OdibiError
 from odibi.testing import assert_frame_equal
@@ -355,7 +355,7 @@ def test_users_functions_see_the_accounts_too(engine: SparkEngine, azure: Sandbo
     assert made.spark.read.csv(lake().get_path("a.csv"), header=True).count() == 1
     with suppress(*spark_errors()), pytest.raises(Exception, match="PATH_NOT_FOUND") as caught:
         made.spark.read.csv(lake().get_path("b.csv"))
-    told = storage.explain(str(caught.value))
+    told = storage_problems.explain(str(caught.value))
     assert isinstance(told, DataNotFoundError)
     assert "bronze:b.csv does not exist; did you mean 'a.csv'?" in str(told)
     made.close()

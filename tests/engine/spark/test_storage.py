@@ -13,8 +13,10 @@ import pytest
 
 from odibi.connections import AzureADLS, BaseConnection, LocalConnection, Location, UnityCatalogConnection
 from odibi.engine.base import Source
-from odibi.engine.spark import storage
-from odibi.engine.spark.storage import LIMITS, Storage, delta_name, explain, options_of, reachable, spark_path
+from odibi.engine.spark import storage, storage_problems
+from odibi.engine.spark.places import delta_name, options_of, reachable, spark_path
+from odibi.engine.spark.storage import LIMITS, Storage
+from odibi.engine.spark.storage_problems import explain
 from odibi.errors import AccessError, ConfigError, DataError, DataNotFoundError, UnsupportedError
 
 KEY, OTHER_KEY = "QUJD" * 21 + "QQ==", "QUJE" * 21 + "QQ=="
@@ -33,11 +35,11 @@ def lake(
 @pytest.fixture(autouse=True)
 def _nothing_known() -> Iterator[None]:
     """No connection of another test answers for a URL."""
-    storage._connections.clear()
-    storage._renewed.clear()
+    storage_problems._connections.clear()
+    storage_problems.renewed.clear()
     storage._opened.clear()
     yield
-    storage._renewed.clear()
+    storage_problems.renewed.clear()
 
 
 class Conf:

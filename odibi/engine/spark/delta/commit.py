@@ -19,8 +19,8 @@ from odibi.engine import delta_log
 from odibi.engine import delta_rules as rules
 from odibi.engine.delta_log import LOG
 from odibi.engine.spark import errors
+from odibi.engine.spark.places import delta_name, reachable, spark_path
 from odibi.engine.spark.session import Session
-from odibi.engine.spark.storage import delta_name, reachable, spark_path
 from odibi.engine.spark.types import columns_of
 from odibi.errors import OdibiError
 from odibi.files import Entry, Files, Stage, explained, files_for, move_in, staging

@@ -13,8 +13,8 @@ from odibi.engine import delta_log
 from odibi.engine.delta_rules import is_append_only
 from odibi.engine.spark import errors
 from odibi.engine.spark.delta.problems import OLDER_THAN_RETENTION, explained, read
+from odibi.engine.spark.places import delta_name, reachable
 from odibi.engine.spark.session import Session
-from odibi.engine.spark.storage import delta_name, reachable
 from odibi.errors import DataError, OdibiError, UnsupportedError
 from odibi.location import Location
 

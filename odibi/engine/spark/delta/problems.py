@@ -12,8 +12,8 @@ from odibi.engine import delta_log
 from odibi.engine.delta_features import unknown_to_spark
 from odibi.engine.spark import raised as reading
 from odibi.engine.spark.kinds import spark_errors
+from odibi.engine.spark.places import reachable
 from odibi.engine.spark.raised import LOG, Raised
-from odibi.engine.spark.storage import reachable
 from odibi.errors import DataNotFoundError, OdibiError, UnsupportedError
 from odibi.location import Location
 

@@ -11,8 +11,8 @@ from odibi.engine.base import Source
 from odibi.engine.filters import Condition, conditions
 from odibi.engine.spark.delta.problems import OLDER_THAN_RETENTION, explained
 from odibi.engine.spark.frame import SparkFrame
+from odibi.engine.spark.places import options_of, reachable, spark_path
 from odibi.engine.spark.session import Session
-from odibi.engine.spark.storage import options_of, reachable, spark_path
 from odibi.engine.spark.types import spark_type
 from odibi.errors import DataError, suggest
 from odibi.location import Location

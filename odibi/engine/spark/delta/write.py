@@ -23,9 +23,9 @@ from odibi.engine.spark.delta.problems import explained
 from odibi.engine.spark.delta.properties import defaults
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.keep import keep
+from odibi.engine.spark.places import options_of, spark_path
 from odibi.engine.spark.run_checks import Checking
 from odibi.engine.spark.session import Session
-from odibi.engine.spark.storage import options_of, spark_path
 from odibi.errors import OdibiError
 from odibi.files import new_txn
 from odibi.location import Location

@@ -14,8 +14,8 @@ from odibi.engine.base import Source, Target
 from odibi.engine.sources import check_fit, check_names, compression_of, display_of, types_of
 from odibi.engine.spark.formats.partitions import values_of
 from odibi.engine.spark.frame import SparkFrame
+from odibi.engine.spark.places import options_of, reachable, spark_path
 from odibi.engine.spark.session import Session
-from odibi.engine.spark.storage import options_of, reachable, spark_path
 from odibi.engine.spark.types import schema_of, spark_type
 from odibi.errors import UnsupportedError
 from odibi.files import explained

@@ -9,8 +9,8 @@ from typing import Any
 from odibi.engine.sources import compression_of
 from odibi.engine.spark.formats import on_executors
 from odibi.engine.spark.formats.base import File, Input, unglobbed, union
+from odibi.engine.spark.places import options_of
 from odibi.engine.spark.session import Session
-from odibi.engine.spark.storage import options_of
 
 
 def says_its_compression(file: File) -> bool:

@@ -21,9 +21,9 @@ from odibi.engine.sources import check_partition_by
 from odibi.engine.spark.formats import FORMATS
 from odibi.engine.spark.formats.base import Codec, literal, quote, refuse_unreachable
 from odibi.engine.spark.frame import SparkFrame
+from odibi.engine.spark.places import reachable, spark_path
 from odibi.engine.spark.raised import OURS
 from odibi.engine.spark.session import Session
-from odibi.engine.spark.storage import reachable, spark_path
 from odibi.engine.targets import as_source, check_partitionable
 from odibi.errors import DataError
 from odibi.files import Files, added, check_replaceable, explained, files_for, is_hidden, new_txn, staged
