@@ -16,7 +16,8 @@ class TestPandas(WithPandas, AnalysisContract):
 
 
 class TestSpark(WithSpark, AnalysisContract):
-    pass
+    @pytest.mark.skip("the tree of a query tells it, as without a session")
+    def test_whether_a_query_gives_the_same_rows_each_time(self) -> None: ...
 
 
 class TestSparkWithoutSession(AnalysisContract):
