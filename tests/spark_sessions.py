@@ -41,8 +41,9 @@ SETTINGS = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.databricks.delta.snapshotPartitions": "1",
 }
-JAVA = "-Xss4m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
-"""Quick to start. Without the last the one before it would leave a code cache that fills within two minutes."""
+JAVA = "-Xss4m -XX:+UseSerialGC -Xmn400m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+"""Quick to start, and few garbage collections. Without the last the one before it would leave a code cache that fills
+within two minutes."""
 
 OLD_SOCKETS = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
 """PySpark 3.5 and 4.0 leave their sockets to the garbage collector."""
@@ -194,7 +195,11 @@ def _places(folder: Path) -> dict[str, str]:
         "spark.local.dir": str(folder / "tmp"),
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder} {JAVA}",
     }
-    return {**settings, **({"spark.executor.memory": "512m"} if KIND == "cluster" else {})}
+    quick = {
+        "spark.executor.memory": "512m",
+        "spark.executor.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+    }
+    return {**settings, **(quick if KIND == "cluster" else {})}
 
 
 def _set_variables(folder: Path) -> None:
@@ -209,6 +214,21 @@ def _set_variables(folder: Path) -> None:
     if KIND == "connect":
         os.environ["SPARK_TESTING"] = "1"  # the server takes a free port, and the client learns it
         os.environ["no_grpc_proxy"] = "localhost,127.0.0.1"  # noqa: SIM112 - so gRPC calls it
+
+
+@pytest.fixture(autouse=True)
+def _engines_are_closed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What an engine changes in the session would reach the tests after it: none may be left open."""
+    before = _engines()
+    yield
+    if uses_spark(request.node):
+        assert _engines() == before, "an engine was not closed"
+
+
+def _engines() -> int:
+    """How many use the session."""
+    module = sys.modules.get("odibi.engine.spark.session")
+    return sum(each.users for each in module._changed.values()) if module else 0
 
 
 @pytest.fixture(autouse=True)

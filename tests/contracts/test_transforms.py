@@ -28,7 +28,7 @@ class OnSales(TransformContract):
 
 
 class OnPandas(OnSales):
-    """What the contract of operations runs on every engine needs no whole run on each of them."""
+    """What the contracts of operations and of functions run on every engine needs no whole run on each of them."""
 
     @pytest.fixture
     def engine_name(self) -> str:
@@ -49,7 +49,7 @@ class TestPivot(OnPandas):
     expected = ({"id": 1, "jan": 5, "feb": None}, {"id": 2, "jan": None, "feb": None})
 
 
-class TestDeduplicate(OnSales):
+class TestDeduplicate(OnPandas):
     step: ClassVar = {"operation": "deduplicate", "params": {"subset": ["id"], "order_by": ["amount desc"]}}
     expected = (SALES[0], SALES[2])
     expected_schema: ClassVar = TYPES
@@ -102,7 +102,7 @@ class TestNarwhalsFunction(OnSales):
     expected_schema: ClassVar = TYPES
 
 
-class TestEagerNarwhalsFunction(TestNarwhalsFunction):
+class TestEagerNarwhalsFunction(OnPandas, TestNarwhalsFunction):
     files: ClassVar = {
         name: text.replace("LazyFrame", "DataFrame") for name, text in TestNarwhalsFunction.files.items()
     }

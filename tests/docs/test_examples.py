@@ -68,20 +68,27 @@ def test_an_example_says_in_which_dialect_its_sql_is(file: str) -> None:
 
 @pytest.mark.parametrize("file", LOCAL)
 def test_an_example_gives_the_same_on_both_engines(file: str, folder: Path, spark: Any) -> None:
-    """Every table and file that it writes, also when it runs again on the other's tables."""
-    found = {}
-    for engine in ("pandas", "spark"):
-        for _ in range(2):
-            Pipeline.from_yaml(file, engine=engine).run().raise_for_failure()
-        found[engine] = dict(_written(file))
-        if (folder / "output").exists():
-            shutil.move(folder / "output", folder / f"output_{engine}")
-    assert found["pandas"].keys() == found["spark"].keys()
-    for place, frame in found["pandas"].items():
+    """Every table and file that it writes; of the one that is about tables, also when it runs on the other's."""
+    output, first = folder / "output", folder / "output_first"
+    by_pandas = _run(file, "pandas")
+    if file == "example_delta_pipeline.yaml":
+        shutil.copytree(output, first)
+        by_pandas = _run(file, "pandas")
+    shutil.rmtree(output, ignore_errors=True)
+    if first.exists():
+        first.rename(output)
+    by_spark = _run(file, "spark")
+    assert by_pandas.keys() == by_spark.keys()
+    for place, frame in by_pandas.items():
         if "some_orders" in place:  # a sample: each engine takes other rows
-            assert (found["spark"][place].shape, list(found["spark"][place])) == (frame.shape, list(frame))
+            assert (by_spark[place].shape, list(by_spark[place])) == (frame.shape, list(frame))
         else:
-            assert_frame_equal(found["spark"][place], frame)
+            assert_frame_equal(by_spark[place], frame)
+
+
+def _run(file: str, engine: str) -> dict[str, Any]:
+    Pipeline.from_yaml(file, engine=engine).run().raise_for_failure()
+    return dict(_written(file))
 
 
 def _written(file: str) -> Iterator[tuple[str, Any]]:

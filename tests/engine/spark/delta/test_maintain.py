@@ -15,7 +15,7 @@ import pytest
 
 from odibi.__main__ import main
 from odibi.connections import LocalConnection, Location
-from odibi.engine import Engine
+from odibi.engine import Engine, PandasEngine
 from odibi.engine.base import Target
 from odibi.engine.spark.delta import maintain
 from odibi.engine.spark.delta.maintain import LISTING, RETENTION_CHECK, WINDOW_IGNORED
@@ -28,11 +28,12 @@ HOUR = 3600 * 1000
 
 
 @pytest.fixture
-def lake(engine: Engine, tmp_path: Path) -> LocalConnection:
-    """With a table of three versions, of one file each."""
-    lake = LocalConnection(tmp_path / "lake", name="lake")
+def lake(tmp_path: Path) -> LocalConnection:
+    """With a table of three versions, of one file each; who wrote it is all one."""
+    lake, writer = LocalConnection(tmp_path / "lake", name="lake"), PandasEngine()
     for number in range(3):
-        engine.save(engine.adopt(arrow_table([{"id": number}])), Target(lake, "t", "delta"))
+        writer.save(writer.adopt(arrow_table([{"id": number}])), Target(lake, "t", "delta"))
+    writer.close()
     return lake
 
 
