@@ -15,7 +15,7 @@ import pytest
 
 from odibi.connections.base import Location
 from odibi.errors import AccessError, DataError, DataNotFoundError, PathEscapeError
-from odibi.files import expand, explain, files_for, staged, staging, sweep
+from odibi.files import expand, explain, files_for, staged, stages, staging, sweep
 from odibi.files.stages import age_of, new_txn
 
 
@@ -402,3 +402,48 @@ def test_folders_that_several_writers_replace_at_once(tmp_path):
     assert errors == []
     assert [path.name for path in tmp_path.iterdir()] == ["t"]
     assert len(list((tmp_path / "t").iterdir())) == 1
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_of_writers_who_all_start_from_the_same_one_is_first_and_the_others_are_told(tmp_path, folder):
+    """What the first one wrote is never lost, not even while another looks at it."""
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    start = threading.Barrier(6)
+    done, errors = [], []
+
+    def work(name, read):
+        try:
+            with staged(location, folder=folder, expected=lambda path: names_at(path) == read) as path:
+                file = Path(path, "a") if folder else Path(path)
+                file.write_text(name)
+                start.wait()
+        except DataError as error:
+            errors.append(error)
+        else:
+            done.append(name)
+
+    def names_at(path):
+        path = Path(path, "a") if folder else Path(path)
+        return path.read_text() if path.exists() else ""
+
+    for _ in range(30):
+        read = names_at(location.uri)
+        threads = [threading.Thread(target=work, args=(f"{name}{len(done)}", read)) for name in "abcdef"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert names_at(location.uri) == done[-1]
+    assert len(done) == 30
+    assert all("lake:t was changed by another writer meanwhile" in str(error) for error in errors)
+    assert names(tmp_path) == ["t"]
+
+
+def test_a_writer_who_does_not_come_to_an_end_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "PUBLISH_SECONDS", 0.05)
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    with stages.alone(location), pytest.raises(DataError, match=r"lake:t is being written by another process"):
+        write(location, "x")
+    write(location, "y")
+    assert content(location) == "y"
+    assert names(tmp_path) == ["t"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 if sys.platform == "win32":
     import msvcrt
@@ -34,6 +35,15 @@ class Lock:
     def release(self) -> None:
         """Let go; the file stays."""
         os.close(self._descriptor)
+
+    def discard(self) -> None:
+        """Let go, and delete the file. Whoever waits for it asks `still_there` once he has it."""
+        if sys.platform == "win32":  # which deletes no open file, so not one that another has taken meanwhile
+            os.close(self._descriptor)
+        with suppress(OSError):
+            os.remove(self.path)
+        if sys.platform != "win32":
+            os.close(self._descriptor)
 
 
 def try_lock(path: str) -> Lock | None:

@@ -8,6 +8,7 @@ Behind URLs there are no locks: there the age, which is part of the transaction'
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -35,6 +36,8 @@ Clean = Callable[[str], None]
 _PACKED = re.compile(r"\.(gz|zst|zip|bz2|xz)$")
 REMOTE_LITTER_SECONDS = 24 * 3600
 PUBLISH_ATTEMPTS = 50
+PUBLISH_SECONDS = 60
+"""How long one waits for another who puts something at the same place, which takes a moment."""
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
 
@@ -94,12 +97,10 @@ def _open_stage(location: Location) -> tuple[str, Lock]:
         folder = os.path.join(parent, STAGE_PREFIX + new_txn())
         os.mkdir(folder)
         with suppress(FileNotFoundError):
-            lock = try_lock(os.path.join(folder, "lock"))
-            if lock is not None and lock.still_there():
+            lock = _lock_that_is_there(os.path.join(folder, "lock"))
+            if lock is not None:
                 _write_text(os.path.join(folder, "target"), _target_name(location))
                 return folder, lock
-            if lock is not None:
-                lock.release()
 
 
 def _stage_parent(location: Location) -> str:
@@ -116,9 +117,8 @@ def _remove_stage(folder: str, lock: Lock) -> None:
         if entry.name != "lock":
             with suppress(OSError):  # what can not be deleted now is deleted by the next sweep
                 LocalFiles().delete(entry.path)
-    lock.release()  # Windows deletes no open file
+    lock.discard()  # a writer who is just making this folder must not take it for his
     with suppress(OSError):
-        os.remove(os.path.join(folder, "lock"))
         os.rmdir(folder)
 
 
@@ -133,6 +133,8 @@ def sweep(location: Location, clean: Clean | None = None) -> None:
     with explained(location, "write"):
         for entry in _stage_folders(_stage_parent(location)):
             _sweep_local(entry, location, clean)
+        if os.path.lexists(path := _lock_path(location)) and (lock := _lock_that_is_there(path)) is not None:
+            lock.discard()
 
 
 def _stage_folders(parent: str) -> list[str]:
@@ -145,7 +147,7 @@ def _stage_folders(parent: str) -> list[str]:
 
 def _sweep_local(folder: str, location: Location, clean: Clean | None) -> None:
     try:
-        lock = try_lock(os.path.join(folder, "lock"))
+        lock = _lock_that_is_there(os.path.join(folder, "lock"))
     except OSError:  # gone meanwhile, or not ours to delete
         return
     if lock is None:
@@ -324,7 +326,8 @@ def added(location: Location) -> Iterator[str]:
         yield path
         with explained(location, "write"):
             _sync(path)
-            move_in(stage, path, location.uri, unique=True)
+            with alone(location):
+                move_in(stage, path, location.uri, unique=True)
 
 
 def move_in(stage: Stage, folder: str, target: str, unique: bool = False) -> list[str]:
@@ -362,9 +365,55 @@ def _make_folders(target: str, inside: str) -> None:
             os.mkdir(target)
 
 
+@contextmanager
+def alone(location: Location) -> Iterator[None]:
+    """The one writer on this machine that now puts something at a local place. What is looked at in there is what is
+    replaced; and what is moved aside for a moment, nobody else takes for missing. Raises `DataError` where another does
+    not come to an end."""
+    until = time.monotonic() + PUBLISH_SECONDS
+    while (lock := _lock_that_is_there(_lock_path(location))) is None:
+        if time.monotonic() > until:
+            raise DataError(
+                f"{location.display} is being written by another process for more than {PUBLISH_SECONDS} seconds;"
+                " nothing was written: run it again, or end that process"
+            )
+        time.sleep(0.005)
+    try:
+        yield
+    finally:
+        lock.discard()
+
+
+def _lock_path(location: Location) -> str:
+    name = hashlib.sha256(_target_name(location).encode()).hexdigest()[:16]
+    return os.path.join(_stage_parent(location), f"{STAGE_PREFIX}lock-{name}")
+
+
+def _lock_that_is_there(path: str) -> Lock | None:
+    lock = None
+    with suppress(PermissionError):  # Windows, while it is deleted
+        lock = try_lock(path)
+    if lock is None or lock.still_there():
+        return lock
+    lock.release()
+    return None
+
+
 def _publish_local(location: Location, new: str, stage: str, expected: Expected | None) -> None:
-    target = location.uri
     _sync(new)
+    with alone(location):
+        try:
+            _replace(location, new, stage, expected)
+        except BaseException:
+            _recover(stage, location.uri)
+            raise
+    _sync_folder(os.path.dirname(location.uri))
+
+
+def _replace(location: Location, new: str, stage: str, expected: Expected | None) -> None:
+    target = location.uri
+    if expected is not None and not expected(target):
+        raise changed_meanwhile(location)
     for attempt in range(PUBLISH_ATTEMPTS):
         _move_aside(target, new, stage)
         old = os.path.join(stage, "old")
@@ -376,7 +425,6 @@ def _publish_local(location: Location, new: str, stage: str, expected: Expected 
         except OSError as error:  # another writer put its folder there meanwhile: the later one stays
             if error.errno not in _TAKEN or attempt == PUBLISH_ATTEMPTS - 1:
                 raise
-    _sync_folder(os.path.dirname(target))
 
 
 def changed_meanwhile(location: Location) -> DataError:

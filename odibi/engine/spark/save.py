@@ -34,7 +34,7 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
 
     location = target.location()
     publish.refuse_target(target, location)
-    there = publish.print_of(location) if target.mode == "append" else None
+    there = publish.print_of(location) if target.mode != "overwrite" else None
     exists = is_there(target, location)
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)

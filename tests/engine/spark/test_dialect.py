@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -93,13 +92,6 @@ GIVEN = (
     "SELECT * FROM (VALUES (1, 'ab-c', DATE '2024-03-03', 2.5::DOUBLE), (2, NULL, '2024-02-29', -1.5)) AS t(i, s, d, x)"
 )
 T = "SELECT * FROM VALUES (1, 'ab-c', DATE'2024-03-03', 2.5D), (2, NULL, DATE'2024-02-29', -1.5D) AS t(i, s, d, x)"
-
-
-@pytest.fixture(scope="module")
-def engine(spark: Any) -> Iterator[SparkEngine]:
-    found = SparkEngine(spark_session=spark)
-    yield found
-    found.close()
 
 
 @pytest.mark.parametrize(
