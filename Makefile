@@ -70,7 +70,7 @@ sandbox: install
 jars: install
 	@$(PY) -m odibi spark jars
 
-# All tests that use Spark go to one worker, which has the one JVM.
+# All tests that use Spark go to two workers, which have a JVM each.
 test: install
 	$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
 

@@ -101,21 +101,23 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """All tests that use Spark go to one worker: one JVM, one warm-up. The others go where there is time. (The groups
-    of xdist itself are names behind the ids of tests, which pytest 9.2 no longer lets it change.)"""
+    """The tests that use Spark go to two workers: few JVMs, few warm-ups. The others go where there is time. (The
+    groups of xdist itself are names behind the ids of tests, which pytest 9.2 no longer lets it change.)"""
     if config.getvalue("dist") not in ("load", "loadgroup"):
         return None
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneWorkerForSpark(LoadScopeScheduling):  # type: ignore[misc]
+    class TwoWorkersForSpark(LoadScopeScheduling):  # type: ignore[misc]
         @cached_property
         def spark(self) -> frozenset[str]:
             return frozenset(json.loads(_list_of(config).read_text(encoding="utf-8")))
 
         def _split_scope(self, nodeid: str) -> str:
-            return "spark" if nodeid in self.spark else nodeid
+            if nodeid not in self.spark:
+                return nodeid
+            return "the engine" if nodeid.startswith("tests/engine/spark/") else "what every engine does"
 
-    return OneWorkerForSpark(config, log)
+    return TwoWorkersForSpark(config, log)
 
 
 def _list_of(config: pytest.Config) -> Path:

@@ -19,6 +19,7 @@ from odibi.engine.base import Target
 from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.files import files_for, staged
+from odibi.files.stages import Expected
 from odibi.files.urls import UrlFiles
 
 GZIP, ZSTD, ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
@@ -45,12 +46,12 @@ def goes_behind(old: DuckFrame, new: DuckFrame, target: Target, location: Locati
     return last.endswith(b"\n") and not first.lstrip().startswith(b"[")
 
 
-def put_behind(session: Session, new: DuckFrame, target: Target, location: Location) -> int:
+def put_behind(session: Session, new: DuckFrame, target: Target, location: Location, expected: Expected | None) -> int:
     """Write the rows behind the file's text, aside, and publish the whole; gives the number of new rows."""
     bare = target
     if target.format == "csv":
         bare = replace(target, options={**target.options, "header": False})
-    with staged(location, stopped=lambda: session.interrupted) as path:
+    with staged(location, stopped=lambda: session.interrupted, expected=expected) as path:
         beside = Path(path).parent.parent / "rows" / Path(path).name
         beside.parent.mkdir()
         rows: int = FORMATS[target.format].write(session, new, bare, str(beside))

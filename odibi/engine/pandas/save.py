@@ -18,6 +18,8 @@ from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.engine.targets import as_source, check_partitionable, is_there, sizes_of
 from odibi.files import explained, files_for, new_txn, staged
+from odibi.files.changes import unchanged
+from odibi.files.stages import Expected
 from odibi.formats import FORMATS as VOCABULARY
 
 
@@ -50,6 +52,7 @@ def checked(
 
 def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Checks) -> WriteReport:
     location = target.location()
+    expected = unchanged(location) if target.mode != "overwrite" else None
     exists = is_there(target, location)
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
@@ -62,7 +65,7 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
         plan.apply("SELECT * FROM new"), {"new": frame}, known_columns=plan.columns, rows=frame.rows, cheap=frame.cheap
     )
     with explained(location, "write"):
-        rows = _write(session, cast, old, target, location)
+        rows = _write(session, cast, old, target, location, expected)
     sizes = sizes_of(location)
     return WriteReport(
         frame=cast,
@@ -82,19 +85,27 @@ def _existing(session: Session, frame: DuckFrame, target: Target) -> DuckFrame:
     return old
 
 
-def _write(session: Session, cast: DuckFrame, old: DuckFrame | None, target: Target, location: Location) -> int:
+def _write(
+    session: Session,
+    cast: DuckFrame,
+    old: DuckFrame | None,
+    target: Target,
+    location: Location,
+    expected: Expected | None,
+) -> int:
     """Write aside and publish; gives the number of new rows. An append adds a file to a folder, goes behind the text of
-    a text file, and else writes the old rows again, before the new ones."""
+    a text file, and else writes the old rows again, before the new ones. `expected` tells whether there still is what
+    `old` was made of."""
     whole = cast
     if old is not None:
         if goes_behind(old, cast, target, location):
-            return put_behind(session, cast, target, location)
+            return put_behind(session, cast, target, location, expected)
         if _is_folder_of(old, cast, target, location):
             return _add_file(session, cast, target, location)
         whole = session.frame("SELECT * FROM old UNION ALL BY NAME SELECT * FROM new", {"old": old, "new": cast})
     check_partitionable(target)
     suffixes = VOCABULARY[target.format].suffixes
-    with staged(location, bool(target.partition_by), suffixes, lambda: session.interrupted) as path:
+    with staged(location, bool(target.partition_by), suffixes, lambda: session.interrupted, expected) as path:
         rows = FORMATS[target.format].write(session, whole, target, path)
     return rows if old is None else cast.rows if cast.rows is not None else _count(session, cast)
 

@@ -17,6 +17,7 @@ from odibi.engine.spark.keep import keep
 from odibi.engine.spark.run_checks import Checking
 from odibi.engine.spark.session import Session
 from odibi.engine.targets import is_there, sizes_of
+from odibi.files.changes import unchanged
 
 
 def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) -> WriteReport:
@@ -34,7 +35,7 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
 
     location = target.location()
     publish.refuse_target(target, location)
-    there = publish.print_of(location) if target.mode != "overwrite" else None
+    expected = unchanged(location) if target.mode != "overwrite" else None
     exists = is_there(target, location)
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
@@ -48,7 +49,7 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
     while True:
         data = apply(plan, checking.guarded(counted=True), target.schema)
         try:
-            publish.put(session, replace(cast, data=data), target, location, old, there)
+            publish.put(session, replace(cast, data=data), target, location, old, expected)
         except errors.spark_errors() as error:
             if old is not None and errors.is_out_of_touch(error):
                 raise rules.may_still_come(location, str(error).strip().split("\n")[0]) from None

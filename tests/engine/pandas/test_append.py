@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from odibi.connections import LocalConnection
 from odibi.engine import PandasEngine
+from odibi.errors import DataError
 
 
 @pytest.fixture
@@ -93,3 +95,28 @@ def test_without_a_header_columns_go_by_their_place(engine, tmp_path):
     (tmp_path / "a.csv").write_bytes(b"1,x\n")
     write(engine, tmp_path, "a.csv", "SELECT 2 AS id, 'y' AS t", header=False)
     assert (tmp_path / "a.csv").read_text(encoding="utf-8").split() == ["1,x", "2,y"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_who_appends_at_the_same_time_loses_nothing(engine, tmp_path, name, there):
+    """The first one is heard, the others are told."""
+    told: list[str] = []
+    if there:
+        write(engine, tmp_path, name, "SELECT 0 AS id", mode="overwrite")
+
+    def append(number: int) -> int | None:
+        try:
+            write(engine, tmp_path, name, f"SELECT {number} AS id")
+        except DataError as error:
+            told.append(str(error))
+            return None
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [number for number in pool.map(append, range(1, 25)) if number is not None]
+    assert done
+    assert all("changed by another writer meanwhile; nothing was written" in text for text in told)
+    found = engine.read(LocalConnection(tmp_path), path=name)["id"]
+    assert sorted(found) == [*([0] if there else []), *done]
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]

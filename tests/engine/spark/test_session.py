@@ -198,7 +198,9 @@ def test_an_interrupt_ends_what_runs_and_refuses_what_would_start(spark: Any) ->
     with pytest.raises(KeyboardInterrupt), made.working():
         pass
     made.close()
-    assert Session(spark).spark.range(3).count() == 3  # only this engine was interrupted
+    other = Session(spark)
+    assert other.spark.range(3).count() == 3  # only this engine was interrupted
+    other.close()
 
 
 def test_work_of_others_goes_on(spark: Any) -> None:

@@ -12,7 +12,6 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from odibi.connections.base import Location
@@ -27,15 +26,12 @@ from odibi.engine.spark.session import Session
 from odibi.engine.targets import as_source, check_partitionable
 from odibi.errors import DataError
 from odibi.files import Files, added, check_replaceable, explained, files_for, is_hidden, new_txn, staged
-from odibi.files.local import LocalFiles
-from odibi.files.stages import changed_meanwhile
+from odibi.files.stages import Expected, changed_meanwhile
 from odibi.files.urls import UrlFiles
 from odibi.formats import FORMATS as VOCABULARY
 from odibi.parallel import Stopped
 
 TEXTS = ("csv", "json")
-Print = frozenset[tuple[str, int, int, int]]
-"""Files by their names, with what changes when they do."""
 
 
 def existing(session: Session, frame: SparkFrame, target: Target) -> SparkFrame:
@@ -67,10 +63,10 @@ def put(
     target: Target,
     location: Location,
     old: SparkFrame | None = None,
-    there: Print | None = None,
+    expected: Expected | None = None,
 ) -> None:
     """Write a frame that is cast and checked, and put it in place; with `old`, what the target holds, it is an append.
-    `there` is what lay there before `old` was looked for, where that must not change.
+    `expected` tells whether there still is what `old` was made of.
 
     After any error the target is as it was. Raises `DataError` for what the format can not hold.
     """
@@ -85,7 +81,7 @@ def put(
         if local and old is not None and os.path.isdir(location.uri):
             _add_local(session, codec, frame, target, location)
         elif local:
-            _put_local(session, codec, frame, target, location, there, old is not None)
+            _put_local(session, codec, frame, target, location, expected, old is not None)
         else:
             _put_remote(session, codec, frame, target, location, old is not None)
 
@@ -144,11 +140,10 @@ def _put_local(
     frame: SparkFrame,
     target: Target,
     location: Location,
-    there: Print | None,
+    expected: Expected | None,
     append: bool,
 ) -> None:
     suffixes = VOCABULARY[target.format].suffixes
-    expected = None if there is None else partial(_is_still, there)
     with staged(location, not codec.single, suffixes, _stopped(session), expected) as path:
         place = spark_path(replace(location, uri=path))
         codec.write(session, frame, target, path if codec.single else place)
@@ -167,27 +162,6 @@ def _add_local(session: Session, codec: Codec, frame: SparkFrame, target: Target
         codec.write(session, frame, target, spark_path(replace(location, uri=path)))
         _tidy(path)
         _finish(target, path)
-
-
-def print_of(location: Location) -> Print | None:
-    """What tells whether a local file, or the files of a folder, are changed, or anything comes to be there."""
-    return None if location.local_path is None or location.governed else _print(location.uri)
-
-
-def _print(path: str) -> Print:
-    if not os.path.exists(path):
-        return frozenset()
-    files = [path] if os.path.isfile(path) else LocalFiles().walk(path)
-    return frozenset((os.path.relpath(file, path), *_facts(file)) for file in files)
-
-
-def _facts(path: str) -> tuple[int, int, int]:
-    found = os.stat(path)
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _is_still(there: Print, path: str) -> bool:
-    return _print(path) == there
 
 
 def _tidy(folder: str) -> None:
