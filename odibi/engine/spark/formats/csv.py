@@ -199,7 +199,10 @@ def _texts(session: Session, input: Input, names: Sequence[str], files: Sequence
         frame = load(input, session, "csv", schema, files, layout)
         if layout["multiLine"] == "true" and layout["quote"] and "_metadata" not in names:
             frame = _closed(input, frame, names[-1], files)
-        place = place if "_metadata" in names else "_metadata.file_path"
+        if input.seen and len(files) == 1:  # to carry the name along costs as much as to read a number
+            place = literal(files[0].spark)
+        elif "_metadata" not in names:
+            place = "_metadata.file_path"
     words = ", ".join(literal(word) for word in input.options.get("null_values", ()) if word)
     items = [
         f"CASE WHEN {quote(name)} IN ({words}) THEN NULL ELSE {quote(name)} END AS {quote(name)}"

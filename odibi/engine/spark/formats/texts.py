@@ -48,7 +48,7 @@ def typed(name: str, type: DataType, patterns: Patterns, file: str, guarded: boo
     what = f"concat({literal(OURS)}, {file}, {literal(': ')}, {literal(chr(39))}, {shown}, "
     what += literal(f"' is not {_words(type)} (column {name!r}){WAY_OUT}") + ")"
     otherwise = f"get(transform(array({column}), odibi_text -> coalesce({seldom}, raise_error({what}))), 0)"
-    return f"CASE WHEN {column} IS NOT NULL THEN coalesce({value}, {otherwise}) END AS {column}"
+    return f"coalesce({value}, CASE WHEN {column} IS NOT NULL THEN {otherwise} END) AS {column}"
 
 
 def _quick(text: str, type: DataType, patterns: Patterns) -> str:
@@ -57,7 +57,9 @@ def _quick(text: str, type: DataType, patterns: Patterns) -> str:
     name = spark_type(type).simpleString()
     if type.name == "date" and not patterns.date:
         return f"CASE WHEN length({text}) <= 10 AND locate('-', {text}, 7) > 0 THEN try_cast({text} AS DATE) END"
-    if type.name in ("timestamp", "timestamp_ntz") and not patterns.timestamp:
+    if type.name == "timestamp_ntz" and not patterns.timestamp:  # which has no time alone, unlike the other
+        return f"CASE WHEN locate(':', {text}, 14) = 14 THEN try_cast({text} AS {name}) END"
+    if type.name == "timestamp" and not patterns.timestamp:
         has_both = f"locate('-', {text}, 7) > 0 AND locate(':', {text}, 11) > 0"
         return f"CASE WHEN {has_both} THEN try_cast({text} AS {name}) END"
     if type.name in (*INTEGERS, "decimal", "boolean"):
@@ -75,7 +77,7 @@ def _words(type: DataType) -> str:
 def _guard(column: str, file: str) -> str:
     hint = ": the text is not utf-8; state its `encoding`, for example latin-1, cp1252 or utf-16"
     error = f"raise_error(concat({literal(OURS)}, {file}, {literal(hint)}))"
-    return f"CASE WHEN instr({column}, {literal(REPLACED)}) > 0 THEN {error} ELSE {column} END"
+    return f"CASE WHEN contains({column}, {literal(REPLACED)}) THEN {error} ELSE {column} END"
 
 
 # -- one text as one type ----------------------------------------------------------------------------------------------
