@@ -12,7 +12,8 @@ PY := $(BIN)/python
 EXTRAS := azure,excel,avro,demo,sandbox,connect,dev
 # Spark 4 needs a newer pandas than the oldest that odibi takes.
 OLDEST_EXTRAS := azure,excel,avro,demo,sandbox,dev
-WORKERS ?= 2
+# Two of them have Spark; the third has what mostly waits.
+WORKERS ?= 3
 ARGS ?=
 STAMP := .venv/.installed
 # uv installs faster where it is there; pip does the same without it.
