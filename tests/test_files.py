@@ -15,7 +15,9 @@ import pytest
 
 from odibi.connections.base import Location
 from odibi.errors import AccessError, DataError, DataNotFoundError, PathEscapeError
-from odibi.files import expand, explain, files_for, staged, stages, staging, sweep
+from odibi.files import expand, explain, files_for, lock, staged, stages, staging, sweep
+from odibi.files.changes import unchanged
+from odibi.files.local import LocalFiles
 from odibi.files.stages import age_of, new_txn
 
 
@@ -245,6 +247,7 @@ def test_no_permission(tmp_path):
         (errno.EACCES, AccessError, "no permission to write .*give this user the right"),
         (errno.ENOTDIR, DataError, "a file is where a folder must be"),
         (errno.ENAMETOOLONG, DataError, "too long"),
+        (errno.ENOLCK, AccessError, "has no locks"),
         (errno.EIO, AccessError, "can not write"),
     ],
 )
@@ -265,8 +268,8 @@ from odibi.connections.base import Location
 from odibi.files import staging, staged
 import odibi.files.stages as module
 
-root, step = sys.argv[1], sys.argv[2]
-place = Location(os.path.join(root, "out"), root, "lake", "out")
+root, step, name = sys.argv[1:]
+place = Location(os.path.join(root, name), root, "lake", name)
 
 def die(*args):
     print("ready", flush=True)
@@ -277,19 +280,20 @@ if step in ("alive", "writing"):
         Path(path, "part-0.csv").write_text("half")
         die()
 else:
-    real, name = getattr(os, step.split("-")[1]), step.split("-")[1]
+    call = step.split("-")[1]
+    real = getattr(os, call)
     if step.startswith("after"):
-        setattr(module.os, name, lambda *args: (real(*args), die()))
+        setattr(module.os, call, lambda *args: (real(*args), die()))
     else:
-        setattr(module.os, name, die)
+        setattr(module.os, call, die)
     with staged(place, folder=True) as path:
         Path(path, "part-0.csv").write_text("new")
 """
 
 
-def start(root: Path, step: str) -> subprocess.Popen[str]:
+def start(root: Path, step: str, name: str = "out") -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(KILLED), str(root), step],
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(root), step, name],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
@@ -447,3 +451,65 @@ def test_a_writer_who_does_not_come_to_an_end_is_told(tmp_path, monkeypatch):
     write(location, "y")
     assert content(location) == "y"
     assert names(tmp_path) == ["t"]
+
+
+def test_a_file_system_without_locks_is_told_at_once(tmp_path, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    with monkeypatch.context() as patched:
+        patched.setattr(lock, "_take", refuse)
+        with pytest.raises(AccessError, match=r"lake:t: the file system has no locks.*Operation not supported"):
+            write(location, "x")
+    assert names(tmp_path) == []
+
+
+def test_what_was_replaced_does_not_come_back(tmp_path, monkeypatch):
+    """Not even where the next writer moves the new one aside while the first is not yet at his end."""
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    write(location, "old", folder=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(stages, "_sync_folder", lambda path: Path(location.uri).rename(tmp_path / "aside"))
+        write(location, "new", folder=True)
+    assert names(tmp_path) == ["aside"]
+
+
+def test_what_a_dead_writer_moved_aside_does_not_take_the_place_of_a_living_one(tmp_path, monkeypatch):
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    write(location, "old", folder=True)
+    start(tmp_path, "after-rename", "t").communicate()
+    assert not Path(location.uri).exists()
+    with stages.alone(location), monkeypatch.context() as patched:
+        patched.setattr(stages, "PUBLISH_SECONDS", 0.05)
+        with pytest.raises(DataError, match="lake:t is being written by another process"):
+            sweep(location)
+        assert not Path(location.uri).exists()
+    sweep(location)
+    assert names(tmp_path) == ["t"]
+
+
+def test_files_of_a_dead_writer_are_not_looked_for_below_a_file(tmp_path):
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    with staging(location) as stage:
+        Path(stage.path, stages.ADDED).write_text('["part-0.csv"]')
+        write(location, "a file now")
+    assert content(location) == "a file now"
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_a_change(tmp_path, monkeypatch):
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    (tmp_path / "t").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / "t" / name).write_text("x")
+    same = unchanged(location)
+    assert same(location.uri)
+    walk = LocalFiles.walk
+
+    def meanwhile(self, folder):
+        found = list(walk(self, folder))
+        (tmp_path / "t" / "b.csv").unlink(missing_ok=True)
+        return iter(found)
+
+    monkeypatch.setattr(LocalFiles, "walk", meanwhile)
+    assert not same(location.uri)

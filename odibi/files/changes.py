@@ -7,6 +7,7 @@ from functools import partial
 
 from odibi.connections.base import Location
 from odibi.files.local import LocalFiles
+from odibi.files.problems import explained
 from odibi.files.stages import Expected
 
 _Facts = frozenset[tuple[str, int, int, int]]
@@ -18,7 +19,8 @@ def unchanged(location: Location) -> Expected | None:
     files of a folder, or nothing. None for other places, where nobody can tell."""
     if location.local_path is None or location.governed:
         return None
-    return partial(_is_still, _facts_of(location.uri))
+    with explained(location, "write"):
+        return partial(_is_still, _facts_of(location.uri))
 
 
 def _is_still(before: _Facts, path: str) -> bool:
@@ -28,10 +30,13 @@ def _is_still(before: _Facts, path: str) -> bool:
 def _facts_of(path: str) -> _Facts:
     if not os.path.exists(path):
         return frozenset()
-    files = [path] if os.path.isfile(path) else LocalFiles().walk(path)
-    return frozenset((os.path.relpath(file, path), *_facts(file)) for file in files)
+    files = LocalFiles().walk(path) if os.path.isdir(path) else [path]
+    return frozenset((os.path.relpath(file, path), *facts) for file in files if (facts := _facts(file)))
 
 
-def _facts(path: str) -> tuple[int, int, int]:
-    found = os.stat(path)
+def _facts(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:  # deleted since it was listed: not there
+        return None
     return found.st_ino, found.st_size, found.st_mtime_ns

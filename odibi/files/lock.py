@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -17,6 +18,10 @@ else:
 
     def _take(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # flock: threads of one process exclude each other too
+
+
+_HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+"""What is told where another holds a lock. All else tells of a place without locks, where waiting would have no end."""
 
 
 class Lock:
@@ -48,11 +53,13 @@ class Lock:
 
 def try_lock(path: str) -> Lock | None:
     """The lock on `path`, whose file is made when it is missing; None when another holds it. Raises `OSError` when the
-    folder is missing or not writable."""
+    folder is missing or not writable, with `ENOLCK` where the file system has no locks."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _take(descriptor)
-    except OSError:
+    except OSError as error:
         os.close(descriptor)
-        return None
+        if error.errno in _HELD:
+            return None
+        raise OSError(errno.ENOLCK, error.strerror, path) from error
     return Lock(path, descriptor)

@@ -34,6 +34,11 @@ def explain(error: OSError, location: Location, doing: str) -> OdibiError:
         )
     if error.errno == errno.EROFS:
         return AccessError(f"{place}: the file system is read-only ({detail}); write elsewhere")
+    if error.errno == errno.ENOLCK:
+        return AccessError(
+            f"{place}: the file system has no locks, without which writers can not tell work in progress from what a "
+            f"killed one left ({detail}); {doing} on another disk, or through a connection to the storage behind it"
+        )
     if isinstance(error, PermissionError):
         return AccessError(
             f"{place}: no permission to {doing} ({detail}); give this user the right to {doing} there, "

@@ -85,7 +85,11 @@ def _local_stage(location: Location) -> Iterator[Stage]:
     try:
         yield Stage(os.path.basename(folder).removeprefix(STAGE_PREFIX), folder)
     finally:
-        _recover(folder, location.uri)
+        try:
+            _recover(folder, location.uri)
+        except BaseException:
+            lock.release()  # what could not be put back stays, for a later sweep
+            raise
         _remove_stage(folder, lock)
 
 
@@ -96,11 +100,16 @@ def _open_stage(location: Location) -> tuple[str, Lock]:
     while True:
         folder = os.path.join(parent, STAGE_PREFIX + new_txn())
         os.mkdir(folder)
-        with suppress(FileNotFoundError):
+        try:
             lock = _lock_that_is_there(os.path.join(folder, "lock"))
             if lock is not None:
                 _write_text(os.path.join(folder, "target"), _target_name(location))
                 return folder, lock
+        except FileNotFoundError:
+            continue
+        except OSError:  # no room, or no locks
+            LocalFiles().delete(folder)
+            raise
 
 
 def _stage_parent(location: Location) -> str:
@@ -156,10 +165,15 @@ def _sweep_local(folder: str, location: Location, clean: Clean | None) -> None:
     if target not in (None, _target_name(location)):
         lock.release()
         return
-    if target is not None:
-        _recover(folder, location.uri)
-        if clean is not None:
-            clean(os.path.basename(folder).removeprefix(STAGE_PREFIX))
+    try:
+        if target is not None:
+            with alone(location):  # else what a living writer moves aside for a moment is taken for missing
+                _recover(folder, location.uri)
+            if clean is not None:
+                clean(os.path.basename(folder).removeprefix(STAGE_PREFIX))
+    except BaseException:
+        lock.release()
+        raise
     _remove_stage(folder, lock)
 
 
@@ -167,7 +181,7 @@ def _recover(folder: str, target: str) -> None:
     """Put back what was moved aside and not replaced, and take back files of which not all were added."""
     names = _read_text(os.path.join(folder, ADDED))
     for name in json.loads(names) if names else ():
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):  # or there is a file now in the folder's place
             os.remove(os.path.join(target, name))
     old = os.path.join(folder, "old")
     if os.path.lexists(old) and not os.path.lexists(target):
@@ -375,7 +389,7 @@ def alone(location: Location) -> Iterator[None]:
         if time.monotonic() > until:
             raise DataError(
                 f"{location.display} is being written by another process for more than {PUBLISH_SECONDS} seconds;"
-                " nothing was written: run it again, or end that process"
+                f" nothing was written: end that process, or delete {_lock_path(location)} if there is none"
             )
         time.sleep(0.005)
     try:
@@ -404,6 +418,8 @@ def _publish_local(location: Location, new: str, stage: str, expected: Expected 
     with alone(location):
         try:
             _replace(location, new, stage, expected)
+            with suppress(OSError):  # none, or it can not be moved: nothing is to be put back from here on
+                os.rename(os.path.join(stage, "old"), os.path.join(stage, "replaced"))
         except BaseException:
             _recover(stage, location.uri)
             raise
