@@ -30,6 +30,22 @@ SCHEMA = {"id": "bigint", "p": "string", "day": "date", "at": "timestamp", "d": 
 class DeltaContract(OnPlace):
     """Reading, history, vacuum and restore: the same values, shapes and words on every engine."""
 
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def test_a_write_of_no_rows(self, engine: Engine, connection: BaseConnection) -> None:
+        """Is one like others, also where it changes nothing."""
+        types = {"id": "bigint", "p": "string"}
+        rows: Rows = [{"id": 1, "p": "x"}]
+        self.write(engine, connection, rows, types)
+        assert self.write(engine, connection, [], types, "append").rows == 0
+        self.holds(engine, connection, rows)
+        for mode in ("overwrite", "overwrite", "append"):
+            report = self.write(engine, connection, [], types, mode)
+            assert (report.rows, report.files, report.written) == (0, 0, True)
+            self.holds(engine, connection, [])
+        self.write(engine, connection, rows, types, "append")
+        self.holds(engine, connection, rows)
+
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def test_versions_and_times(self, engine: Engine, connection: BaseConnection) -> None:

@@ -312,6 +312,12 @@ def _from_history(session: Session, location: Location, txn: str) -> Commit | No
     return next((_told(commit) for commit in commits if txn in (commit.userMetadata or "")), None)
 
 
+def not_in_log(session: Session, location: Location, txn: str, table: Table) -> Commit:
+    """What a write did that went well, and of which the log's folder has nothing. Where no row came and none was there,
+    Delta commits nothing: the table is as it was. The history knows of commits that are kept elsewhere at first."""
+    return _from_history(session, location, txn) or Commit(table.version, 0, 0, 0, {})
+
+
 def first_commit(session: Session, location: Location) -> Commit:
     """The commit that made a table of a catalog. Delta does not write down there whose it is; that the table was not
     there before, Spark has seen to."""

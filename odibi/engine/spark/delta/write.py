@@ -18,7 +18,15 @@ from odibi.engine.casting import CastPlan, legal_names
 from odibi.engine.delta_rules import ATTEMPTS, Conflict
 from odibi.engine.spark import errors
 from odibi.engine.spark.cast import apply, plan_cast
-from odibi.engine.spark.delta.commit import Commit, Table, find_commit, find_table, first_commit, making
+from odibi.engine.spark.delta.commit import (
+    Commit,
+    Table,
+    find_commit,
+    find_table,
+    first_commit,
+    making,
+    not_in_log,
+)
 from odibi.engine.spark.delta.problems import explained
 from odibi.engine.spark.delta.properties import defaults
 from odibi.engine.spark.frame import SparkFrame
@@ -160,6 +168,8 @@ class _Write:
         found = find_commit(self.session, place, txn, self.plan.table)
         if found is None and self.plan.table is None and place.table:
             found = first_commit(self.session, place)
+        if found is None and self.plan.table is not None:
+            found = not_in_log(self.session, place, txn, self.plan.table)
         if found is None:
             raise rules.commit_not_found(self.location)
         return found
