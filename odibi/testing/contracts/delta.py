@@ -37,13 +37,13 @@ class DeltaContract(OnPlace):
         types = {"id": "bigint", "p": "string"}
         rows: Rows = [{"id": 1, "p": "x"}]
         self.write(engine, connection, rows, types)
-        assert self.write(engine, connection, [], types, "append").rows == 0
+        assert self.write(engine, connection, [], types, mode="append").rows == 0
         self.holds(engine, connection, rows)
         for mode in ("overwrite", "overwrite", "append"):
-            report = self.write(engine, connection, [], types, mode)
+            report = self.write(engine, connection, [], types, mode=mode)
             assert (report.rows, report.files, report.written) == (0, 0, True)
             self.holds(engine, connection, [])
-        self.write(engine, connection, rows, types, "append")
+        self.write(engine, connection, rows, types, mode="append")
         self.holds(engine, connection, rows)
 
     # -- reading -------------------------------------------------------------------------------------------------------
