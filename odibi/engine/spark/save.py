@@ -31,7 +31,7 @@ def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) ->
 
 
 def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Checks) -> WriteReport:
-    from odibi.engine.spark.formats import publish
+    from odibi.engine.spark.formats import FORMATS, publish
 
     location = target.location()
     publish.refuse_target(target, location)
@@ -42,21 +42,24 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
     old = publish.existing(session, frame, target) if exists and target.mode == "append" else None
     plan = plan_cast(frame.data.schema, frame.columns, target.schema, old.columns if old else None, target.mode)
     checking = Checking(session, frame, checks)
-    if frame.lazy and (checking.asks_before or target.reused):
+    asks_after = FORMATS[target.format].single and checking.row and not checking.fails
+    if frame.lazy and (checking.asks_before or asks_after or target.reused):
         frame = checking.frame = keep(session, frame, repeatable=True)
     checking.before()
     cast = replace(frame, data=apply(plan, frame.data, target.schema), known_columns=plan.columns, first_rows=None)
     while True:
         data = apply(plan, checking.guarded(counted=True), target.schema)
         try:
-            publish.put(session, replace(cast, data=data), target, location, old, expected)
+            counted = publish.put(session, replace(cast, data=data), target, location, old, expected)
         except errors.spark_errors() as error:
             if old is not None and errors.is_out_of_touch(error):
                 raise rules.may_still_come(location, str(error).strip().split("\n")[0]) from None
             _explain(checking, error)
             continue
         break
-    rows = frame.rows if frame.rows is not None else checking.observed().get("rows")
+    if counted is not None:
+        checking.observation = None
+    rows = next((each for each in (frame.rows, counted) if each is not None), checking.observed().get("rows"))
     sizes = sizes_of(location)
     return WriteReport(
         frame=replace(cast, rows=rows),

@@ -484,3 +484,17 @@ def test_plain_files_are_counted_as_they_are_written(engine: SparkEngine, lake: 
     with pytest.raises(TargetExistsError, match=r"lake:t\.parquet exists and the mode is error"):
         engine.save(frame, Target(lake, "t.parquet", "parquet", "error"))
     assert not engine.save(frame, Target(lake, "t.parquet", "parquet", "ignore")).written
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_rows_that_the_driver_takes_one_by_one_are_counted(
+    engine: SparkEngine, lake: LocalConnection, keeps: bool
+) -> None:
+    """To Spark that action is done before it began: what an Observation has is zero."""
+    frame = engine.query(Query("SELECT id, id % 2 AS odd FROM range(10)", "spark"), {})[0]
+    checks = Checks((RowCheck("even", "odd = 1", ("odd",), "spark"),), on_fail="warn") if keeps else Checks()
+    for number, mode in enumerate(("overwrite", "append")):
+        report = engine.save(frame, Target(lake, "t.xlsx", "excel", mode), checks)
+        assert (report.rows, [each.failing_rows for each in report.checks]) == (10, [5] if keeps else [])
+        found = engine.narwhals(engine.scan(Source(lake, "t.xlsx", "excel")), lazy=False)
+        assert len(found) == 10 * (number + 1)

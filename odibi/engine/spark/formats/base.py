@@ -32,10 +32,13 @@ LOOKED_AT = 200
 @dataclass(frozen=True)
 class Codec:
     """How one format is read, and how a frame that is cast and checked is written to a path as Spark takes it: to an
-    existing empty folder, or with `single` to a file."""
+    existing empty folder, or with `single` to a file.
+
+    `write` gives the number of rows where the driver takes them one after another: to Spark such an action is done
+    before the first one came, so that an Observation counts none."""
 
     scan: Callable[[Session, Source], SparkFrame]
-    write: Callable[[Session, SparkFrame, Target, str], None]
+    write: Callable[[Session, SparkFrame, Target, str], int | None]
     single: bool = False
 
 

@@ -76,8 +76,8 @@ def _local(input: Input, file: File, folder: Path, number: int) -> str:
     return local
 
 
-def write(session: Session, frame: SparkFrame, target: Target, path: str) -> None:
-    """Write a frame as one sheet of a new workbook, row by row. Zoned timestamps become ISO text."""
+def write(session: Session, frame: SparkFrame, target: Target, path: str) -> int:
+    """Write a frame as one sheet of a new workbook, row by row; gives their number. Zoned timestamps become text."""
     del session
     check_columns(frame.columns, target)
     items = []
@@ -85,7 +85,7 @@ def write(session: Session, frame: SparkFrame, target: Target, path: str) -> Non
         zoned = column.type is not None and column.type.name == "timestamp"
         name = quote(column.name)
         items.append(f"{moment_text(column, {})} AS {name}" if zoned else name)
-    write_sheet(frame.columns, _rows(frame.data.selectExpr(*items)), target, path)
+    return write_sheet(frame.columns, _rows(frame.data.selectExpr(*items)), target, path)
 
 
 def _rows(data: Any) -> Iterator[Any]:

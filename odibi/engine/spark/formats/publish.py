@@ -64,9 +64,10 @@ def put(
     location: Location,
     old: SparkFrame | None = None,
     expected: Expected | None = None,
-) -> None:
+) -> int | None:
     """Write a frame that is cast and checked, and put it in place; with `old`, what the target holds, it is an append.
-    `expected` tells whether there still is what `old` was made of.
+    `expected` tells whether there still is what `old` was made of. Gives the number of new rows where no Observation
+    counts them.
 
     After any error the target is as it was. Raises `DataError` for what the format can not hold.
     """
@@ -75,15 +76,17 @@ def put(
     frame = _without_empty_partitions(frame, target)
     codec: Codec = FORMATS[target.format]
     local = location.local_path is not None and not location.governed
+    rows, before = None, (old.rows or 0) if old is not None else 0
     if old is not None and not _goes_beside(codec, old, frame, target, location):
         frame, old = _whole(old, frame), None
     with explained(location, "write"):
         if local and old is not None and os.path.isdir(location.uri):
             _add_local(session, codec, frame, target, location)
         elif local:
-            _put_local(session, codec, frame, target, location, expected, old is not None)
+            rows = _put_local(session, codec, frame, target, location, expected, old is not None)
         else:
             _put_remote(session, codec, frame, target, location, old is not None)
+    return None if rows is None else rows - before
 
 
 def _goes_beside(codec: Codec, old: SparkFrame, new: SparkFrame, target: Target, location: Location) -> bool:
@@ -142,19 +145,20 @@ def _put_local(
     location: Location,
     expected: Expected | None,
     append: bool,
-) -> None:
+) -> int | None:
     suffixes = VOCABULARY[target.format].suffixes
     with staged(location, not codec.single, suffixes, _stopped(session), expected) as path:
         place = spark_path(replace(location, uri=path))
-        codec.write(session, frame, target, path if codec.single else place)
+        rows = codec.write(session, frame, target, path if codec.single else place)
         if codec.single:
-            return
+            return rows
         _tidy(path)
         _finish(target, path)
         if append and expected is not None and not expected(location.uri):
             raise changed_meanwhile(location)
         if append:
             _link(location.uri, path)
+    return rows
 
 
 def _add_local(session: Session, codec: Codec, frame: SparkFrame, target: Target, location: Location) -> None:
