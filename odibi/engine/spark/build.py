@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from odibi.engine.spark import jars
 from odibi.engine.spark.platform import explain_refusal
 from odibi.engine.spark.settings import REDACTION, SECRET_SETTINGS, SETTINGS
-from odibi.errors import AccessError, MissingExtraError, OdibiError
+from odibi.errors import AccessError, MissingExtraError, OdibiError, install_command
 
 APP_NAME = "ODIBI"
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
@@ -53,18 +53,19 @@ _NOT_SETTINGS = {
 
 
 def session() -> Any:
-    """A new session; its JVM starts. Raises `SparkMissingError` without Java, `AccessError` when it does not start."""
+    """A new session; its JVM starts. Raises `SparkMissingError` without Java, Spark or the chosen folder of jars,
+    `AccessError` when it does not start."""
     remote = os.environ.get("SPARK_REMOTE", "")
     server_elsewhere = remote.startswith("sc://")
     if server_elsewhere:
         _reach(remote)
     elif GATEWAY not in os.environ:
         jars.find_java()
+        jars.find_spark()
+        jars.check_chosen_folder()
     theirs = given_settings()
     settings = {} if server_elsewhere else added_settings(theirs, jars.found())
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder
+    builder = _builder()
     for name, value in settings.items():
         builder = builder.config(name, value)
     with _environment(_variables(theirs)):
@@ -74,6 +75,16 @@ def session() -> Any:
             raise _explained(error, remote) from error
     atexit.register(_stop, built)
     return built
+
+
+def _builder() -> Any:
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:  # it is installed: `spark_home` has found it
+        raise jars.SparkMissingError(
+            f"pyspark is installed and can not be imported ({error}); install it again: {install_command('spark')}"
+        ) from error
+    return SparkSession.builder
 
 
 def _reach(remote: str) -> None:
@@ -296,7 +307,10 @@ def _explained(error: BaseException, remote: str) -> OdibiError:
 
 
 def _about_java() -> str:
-    """What may be wrong with Java."""
+    """What may be wrong with Java, or with how it is started."""
+    arguments = os.environ.get("PYSPARK_SUBMIT_ARGS", "").split()
+    if arguments and arguments[-1] != "pyspark-shell":
+        return "PYSPARK_SUBMIT_ARGS has to end with pyspark-shell"
     try:
         java = jars.java()
     except jars.SparkMissingError as error:

@@ -42,7 +42,7 @@ _GET_JAVA = (
 
 
 class SparkMissingError(DataNotFoundError):
-    """Java, or the jars, are not there; the text says what brings them."""
+    """Java, Spark, or the jars, are not there; the text says what brings them."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,25 @@ def distribution() -> Distribution:
     core = _first(r"spark-core_(\d+\.\d+)-(\d[\w.]*)\.jar", names)
     hadoop = _first(r"hadoop-client-api-(\d[\w.]*)\.jar", names)
     if core is None or hadoop is None:
-        raise UnsupportedError(
-            f"{home} has no Spark of its own, only its Python side, which needs a Spark Connect server; the jars are"
-            " the server's (its spark.jars, or --packages)"
-        )
+        raise UnsupportedError(_no_spark(home))
     return Distribution(home, core[2].removesuffix(".jar"), core[1], hadoop[1])
+
+
+def find_spark() -> Path:
+    """The folder of the Spark that pyspark starts. Raises `SparkMissingError` where there is none to start."""
+    home = spark_home()
+    if not any((home / "bin" / name).is_file() for name in ("spark-submit", "spark-submit.cmd")):
+        raise SparkMissingError(_no_spark(home))
+    return home
+
+
+def _no_spark(home: Path) -> str:
+    if os.environ.get("SPARK_HOME"):
+        return f"SPARK_HOME names {home}, where there is no Spark; correct it, or unset it: pyspark brings one along"
+    return (
+        f"{home} has no Spark of its own, only its Python side, which needs a Spark Connect server; the jars are"
+        " the server's (its spark.jars, or --packages)"
+    )
 
 
 def _first(pattern: str, names: Iterable[str]) -> re.Match[str] | None:
@@ -185,6 +199,16 @@ def chosen_folder() -> Path | None:
     """The folder that ODIBI_SPARK_JARS names."""
     chosen = os.environ.get(CHOSEN_FOLDER)
     return Path(chosen).expanduser().absolute() if chosen else None
+
+
+def check_chosen_folder() -> None:
+    """Raise `SparkMissingError` where the folder that ODIBI_SPARK_JARS names is not there."""
+    chosen = chosen_folder()
+    if chosen is not None and not chosen.is_dir():
+        raise SparkMissingError(
+            f"{CHOSEN_FOLDER} names {chosen}, which is no folder; correct it, or unset it and fetch the jars with: "
+            f"{COMMAND}"
+        )
 
 
 def place_of(spark: Distribution) -> Path:

@@ -233,6 +233,21 @@ def test_without_maven_ivy_is_asked_in_a_folder_of_its_own(
     assert {path.suffix for path in done.folder.iterdir()} == {".jar"}
 
 
+# -- Spark -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_spark_home_without_spark_is_named(install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    home = install()
+    with pytest.raises(SparkMissingError, match=r"SPARK_HOME names .*home, where there is no Spark"):
+        jars.find_spark()
+    (home / "bin").mkdir()
+    (home / "bin" / "spark-submit").touch()
+    assert jars.find_spark() == home
+    monkeypatch.setenv("SPARK_HOME", str(home / "none"))
+    with pytest.raises(UnsupportedError, match=r"SPARK_HOME names .*none, where there is no Spark; correct it"):
+        jars.distribution()
+
+
 # -- Java --------------------------------------------------------------------------------------------------------------
 
 

@@ -332,6 +332,36 @@ def test_without_java_one_message_says_what_to_install(monkeypatch: pytest.Monke
         build.session()
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("SPARK_HOME", r"SPARK_HOME names .*, where there is no Spark; correct it, or unset it"),
+        (
+            "ODIBI_SPARK_JARS",
+            r"ODIBI_SPARK_JARS names .*, which is no folder; correct it, or unset it and fetch the jars",
+        ),
+    ],
+)
+def test_a_folder_that_a_variable_names_is_looked_at_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, told: str
+) -> None:
+    monkeypatch.setenv(name, str(tmp_path / "none"))
+    with pytest.raises(jars.SparkMissingError, match=told):
+        build.session()
+
+
+def test_a_pyspark_that_can_not_be_imported_is_no_bug_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    with pytest.raises(jars.SparkMissingError, match=r"pyspark is installed and can not be imported .*pip install"):
+        build.session()
+
+
+def test_arguments_without_their_last_word_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--master local[2]")
+    found = build._explained(RuntimeError("[JAVA_GATEWAY_EXITED] Java gateway process exited"), "")
+    assert str(found) == "Spark's JVM did not start; PYSPARK_SUBMIT_ARGS has to end with pyspark-shell"
+
+
 def test_a_jvm_that_does_not_start_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jars, "java", lambda: jars.Java("/jdk/bin/java", "11.0.2", 11))
     monkeypatch.setattr(jars, "distribution", lambda: jars.Distribution(Path("x"), "4.2.0", "2.13", "3.5.0"))
