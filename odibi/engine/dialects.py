@@ -21,6 +21,10 @@ KNOWN = ("databricks", "duckdb", "spark")
 SPARK = frozenset({"spark", "spark2", "databricks"})
 _ANSI = re.compile(r"\x1b\[\d*m")
 _CLASS = re.compile(r"<class '[\w.]+\.(\w+)'>")
+_COMMA = re.compile(
+    r",(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(?:[,);]|$|(?:from|where|group|having|order)\b)", re.IGNORECASE | re.DOTALL
+)
+"""What may be a comma with nothing behind it: only tokens tell, since it can stand in a string."""
 _OPENING = re.compile(r"'|\"|`|/\*|--")
 
 
@@ -61,6 +65,9 @@ def parse(text: str, dialect: str) -> exp.Expr:
     if not isinstance(trees[0], exp.Query | exp.Values):
         kind = text.split(maxsplit=1)[0].upper()
         raise SqlError(words.joined(*words.not_a_select(kind)))
+    comma = _stray_comma(text, dialect) if dialect in SPARK and _COMMA.search(text) else None
+    if comma is not None:
+        raise SqlError(words.joined(*words.STRAY_COMMA), comma)
     return trees[0]
 
 
@@ -98,6 +105,22 @@ def _second(text: str, dialect: str) -> int | None:
     ends = [number for number, token in enumerate(tokens) if token.text == ";"]
     after = [token.start for token in tokens[ends[0] + 1 :] if token.text != ";"] if ends else []
     return after[0] if after else None
+
+
+def _stray_comma(text: str, dialect: str) -> int | None:
+    """Where a comma stands with nothing behind it, which sqlglot and DuckDB let pass and Spark does not: it takes the
+    next keyword for a name. `SELECT a, from FROM t` does have a column `from`."""
+    import sqlglot
+    from sqlglot import TokenType as Kind
+
+    ends = {Kind.COMMA, Kind.R_PAREN, Kind.SEMICOLON, Kind.WHERE, Kind.GROUP_BY, Kind.HAVING, Kind.ORDER_BY}
+    tokens = sqlglot.tokenize(text, read=reader(dialect))
+    kinds = [token.token_type for token in tokens] + [Kind.SEMICOLON, Kind.SEMICOLON]
+    for number, token in enumerate(tokens):
+        after, then = kinds[number + 1], kinds[number + 2]
+        if token.token_type is Kind.COMMA and (after in ends or (after is Kind.FROM and then is not Kind.FROM)):
+            return int(token.start)
+    return None
 
 
 def _unclosed(text: str) -> int | None:

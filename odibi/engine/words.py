@@ -17,6 +17,7 @@ NO_WORLD = "SQL sees only the names in depends_on; read data with `read:`"
 NUL = "the SQL holds a NUL character"
 EMPTY = ("the SQL is empty", ONE_SELECT)
 SEVERAL = ("more than one statement", ONE_SELECT)
+STRAY_COMMA = ('syntax error at or near ","', "nothing stands behind this comma: take it away")
 PARAMETER_HINT = "fill values in with `${NAME}`"
 TRY_CAST = "TRY_CAST gives NULL for such values"
 WIDER = f"cast to a wider type; {TRY_CAST}"
@@ -26,8 +27,21 @@ TOO_DEEP = (
 )
 DIVISION_HINT = "NULLIF(divisor, 0) gives NULL instead"
 OVERFLOW_HINT = "cast to a wider type first, for example BIGINT or DECIMAL(38,0)"
+UNION_WIDTH = ("set operations can only apply to expressions with the same number of result columns", "")
 ONE_VALUE = ("a subquery that stands for one value returned more than one row", "aggregate it, or add a condition")
 MAX_LISTED = 20
+_OF_MANY_ROWS = {
+    "WHERE clause cannot contain aggregates": "aggregates",
+    "WHERE clause cannot contain window functions": "window functions",
+    "aggregate functions are not allowed in FILTER": "aggregates",
+    "aggregate function calls cannot contain window function calls": "window functions",
+}
+"""What is told of a condition that is not about one row, by where the condition stands."""
+
+
+def where(what: str) -> Told:
+    """`aggregates`, or `window functions`, in WHERE."""
+    return f"WHERE clause cannot contain {what}", "use HAVING, or QUALIFY, or a query around this one"
 
 
 def not_a_select(kind: str) -> Told:
@@ -93,6 +107,12 @@ def wrong_arguments(call: str, shapes: Sequence[str] = ()) -> Told:
     """A function whose arguments have types that it does not take."""
     hint = f"it takes: {'; '.join(shapes[:6])}{' …' if len(shapes) > 6 else ''}" if shapes else ""
     return f"no function fits {call}", f"{hint}; cast the arguments" if hint else "cast the arguments"
+
+
+def of_expression(message: str, hint: str) -> Told:
+    """What is told of a query, as it is told of an expression that every row is checked by."""
+    what = next((what for said, what in _OF_MANY_ROWS.items() if message.startswith(said)), "")
+    return (f"an expression cannot contain {what}", "it is checked row by row") if what else (message, hint)
 
 
 def group_by(name: str) -> Told:

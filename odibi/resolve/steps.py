@@ -14,6 +14,7 @@ from odibi.config.node import OperationStep as OperationConfig
 from odibi.config.node import SqlStep as SqlConfig
 from odibi.config.problems import Path, check, to_bool, to_float, to_int
 from odibi.config.variables import Filled
+from odibi.engine import words
 from odibi.engine.base import Query, SqlAnalysis, SqlProblem
 from odibi.errors import UnknownNameError, suggest
 from odibi.plan import FunctionStep, OperationStep, SqlStep, Step
@@ -22,7 +23,7 @@ from odibi.resolve.scope import Columns, Draft, Scope
 from odibi.transforms import OPERATIONS, find_function, signature_problems
 from odibi.transforms.signature import annotation_of, own_parameters
 
-_EXPRESSION = ("SELECT 1 FROM current WHERE NOT (", "\n)")
+_EXPRESSION = ("SELECT 1 FROM current WHERE (", "\n)")
 """What stands around an expression when it is checked: it is true or false for each single row."""
 
 
@@ -228,11 +229,9 @@ def _about_expression(problem: SqlProblem, offset: int | None, text: str) -> tup
     """(message, hint) of a problem without what stands around the expression."""
     if offset is not None and offset >= len(text.rstrip()):
         return "the expression is not complete", ""
-    if problem.message.startswith("WHERE clause"):
-        return problem.message.replace("WHERE clause", "an expression"), "it is checked row by row"
     if problem.message.startswith("there is no input"):
         return problem.message, "an expression sees the columns of its node only"
-    return problem.message, problem.hint
+    return words.of_expression(problem.message, problem.hint)
 
 
 def _typed(function: Any, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -207,6 +207,14 @@ def _too_deep(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
     return words.TOO_DEEP
 
 
+def _where(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
+    return words.where(match[1])
+
+
+def _union_width(match: re.Match[str], raised: Raised, inputs: Inputs) -> Told:
+    return words.UNION_WIDTH
+
+
 _BINDING: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str], Raised, Inputs], Told]]] = (
     (re.compile(r"^syntax error at or near (.+)$", re.DOTALL), _syntax),
     (re.compile(r'Referenced column "((?:[^"]|"")+)" (?:not found|was not found)'), _no_column),
@@ -224,6 +232,8 @@ _BINDING: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str], Raised, Input
     (re.compile(r'Could not find key "(.+?)" in struct'), _no_field),
     (re.compile(r"^Deprecated lambda arrow"), _arrow),
     (re.compile(r"^Max expression depth limit"), _too_deep),
+    (re.compile(r"^WHERE clause cannot contain (aggregates|window functions)"), _where),
+    (re.compile(r"^Set operations can only apply to expressions with the same number"), _union_width),
 )
 
 

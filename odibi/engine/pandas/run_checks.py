@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from odibi import checks as rules
-from odibi.engine import check_results
+from odibi.engine import check_results, words
 from odibi.engine.base import Check, CheckResult, Checks, NotEmptyCheck, RowCheck, SchemaCheck, UniqueCheck
 from odibi.engine.pandas import errors
 from odibi.engine.pandas.session import DuckFrame, Session, quote
@@ -92,7 +92,8 @@ class _Run:
                 raise
             inputs = {"current": self.columns}
             told = errors.explain(error, self.violation(check) if isinstance(check, RowCheck) else "", None, inputs)
-            self.failures[place] = str(told)
+            message, _, hint = str(told).partition("; ")
+            self.failures[place] = words.joined(*words.of_expression(message, hint))
 
     def aggregate(self, checks: Sequence[Countable]) -> None:
         together = [

@@ -18,6 +18,7 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation gives it
 
 from odibi import checks as rules
+from odibi.engine import words
 from odibi.engine.base import (
     Check,
     CheckResult,
@@ -126,25 +127,26 @@ class Checking:
         from pyspark.errors import AnalysisException
 
         try:
-            self._schema([each.violation for each in self.row])
+            self._schema([_asked(each) for each in self.row])
         except AnalysisException:
             for each in [*self.row]:
                 try:
-                    self._schema([each.violation])
+                    self._schema([_asked(each)])
                 except AnalysisException as error:
                     self._can_not(each, error)
 
-    def _schema(self, violations: Sequence[str]) -> None:
+    def _schema(self, conditions: Sequence[str]) -> None:
         """Judge conditions over single rows: what is none, like an aggregate, is refused. A filter alone would also see
         columns that the frame has left out."""
-        self.frame.data.selectExpr("*", *(f"({text}\n)" for text in violations)).schema  # noqa: B018 - asking judges
-        judged = reduce(lambda data, text: data.where(f"({text}\n)"), violations, self.frame.data)
+        judged = reduce(lambda data, text: data.where(f"({text}\n)"), conditions, self.frame.data)
         judged.schema  # noqa: B018 - on Connect nothing is judged before
+        self.frame.data.selectExpr("*", *(f"({text}\n)" for text in conditions)).schema  # noqa: B018 - asking judges
 
     def _can_not(self, compiled: _Compiled, error: BaseException) -> None:
         """Note that a check can not be computed."""
-        sql = compiled.violation.removeprefix("NOT (").removesuffix("\n)")
-        self.failures[compiled.place] = str(errors.explain(error, sql, {"current": self.columns}))
+        told = str(errors.explain(error, _asked(compiled), {"current": self.columns}))
+        message, _, hint = told.partition("; ")
+        self.failures[compiled.place] = words.joined(*words.of_expression(message, hint))
         self.row.remove(compiled)
 
     # -- before the write ----------------------------------------------------------------------------------------------
@@ -430,6 +432,12 @@ def _plain(value: Any) -> Any:
 def _key(mark: Any) -> Any:
     """A mark's place among others; nested values may not compare in Python, then their texts do."""
     return tuple(value if isinstance(value, bool | int | float | str | None) else str(value) for value in mark)
+
+
+def _asked(compiled: _Compiled) -> str:
+    """What the user says of every row, where it is SQL of this dialect; of other checks what breaks them."""
+    as_written = re.fullmatch(r"NOT \((.*)\n\)", compiled.violation, re.DOTALL)
+    return as_written[1] if as_written else compiled.violation
 
 
 def _mark_name(compiled: _Compiled) -> str:

@@ -20,6 +20,8 @@ def tell_sql(raised: Raised, inputs: Inputs) -> Told | None:
         teller = BY_CONDITION.get(condition)
         if teller is not None:
             return teller(raised, inputs)
+    if "window functions inside WHERE clause" in raised.text:
+        return words.where("window functions")
     if raised.kind in ("AnalysisException", "ParseException") and raised.main not in _NOT_OF_SQL:
         return clean(raised), ""
     return None
@@ -126,12 +128,12 @@ def _no_struct(raised: Raised, inputs: Inputs) -> Told:
 
 
 def _union_width(raised: Raised, inputs: Inputs) -> Told:
-    return "set operations can only apply to expressions with the same number of result columns", ""
+    return words.UNION_WIDTH
 
 
 def _where(raised: Raised, inputs: Inputs) -> Told:
     what = "window functions" if "window" in raised.parameters.get("expressionList", "").lower() else "aggregates"
-    return f"WHERE clause cannot contain {what}", "use HAVING, or QUALIFY, or a query around this one"
+    return words.where(what)
 
 
 def _not_boolean(raised: Raised, inputs: Inputs) -> Told:

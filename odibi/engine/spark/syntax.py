@@ -119,7 +119,7 @@ def read(sql: str) -> Syntax:
     except SqlError as error:
         message, _, hint = str(error).partition("; ")
         mistake = Mistake(message, hint, error.offset)
-        if not message.startswith("syntax error"):
+        if (message, hint) == words.STRAY_COMMA or not message.startswith("syntax error"):
             return Syntax(mistakes=[] if message.endswith("SELECT") else [mistake], deterministic=False)
         unsure = _UNREADABLE.search(sql) or "number of provided arguments" in message
         return Syntax(deterministic=False, doubted=None if unsure else _plain_words(mistake, sql))

@@ -513,6 +513,18 @@ class EngineContract(StorageContract):
             assert found.passed is (failing == 0)
             assert found.total_rows == len(values)
 
+    @pytest.mark.parametrize(
+        ("text", "what"), [("sum(a) > 0", "aggregates"), ("row_number() OVER (ORDER BY a) > 0", "window functions")]
+    )
+    def test_an_expression_is_about_one_row(self, engine: Engine, text: str, what: str) -> None:
+        """Where columns are known no sooner than here, it is told as before a run."""
+        checks = compile_checks(ValidationConfig(expressions=[text]), engine.dialect)
+        (found,) = engine.check(engine.adopt(arrow_table([{"a": 1}])), checks)
+        assert (found.passed, found.message) == (
+            False,
+            f"an expression cannot contain {what}; it is checked row by row",
+        )
+
     # -- before a run --------------------------------------------------------------------------------------------------
 
     def test_mistakes_are_seen_without_data(self, engine: Engine) -> None:

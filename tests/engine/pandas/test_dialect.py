@@ -108,6 +108,9 @@ def test_other_dialects() -> None:
         ("SELECT 'é', 'abc", "not closed", 12),
         ("SELECT 1 /* 'x'", "not closed", 9),
         ("SELECT 1; SELECT 2", "more than one statement", 10),
+        ("SELECT a, b, -- all\nFROM t", 'syntax error at or near ","; nothing stands behind this comma', 11),
+        ("SELECT ', from', f(a, ) FROM t", 'near ",";', 20),
+        ("SELECT a FROM t GROUP BY a, ORDER BY a", 'near ",";', 26),
         ("INSERT INTO t SELECT 1", "INSERT is not a SELECT", None),
         ("CREATE TABLE x AS SELECT 1", "CREATE is not a SELECT", None),
         ("-- nothing", "empty", None),
@@ -138,3 +141,10 @@ def test_the_usual_dialects_are_known_without_sqlglot() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT a, `from` FROM t", "SELECT a, from FROM t", "SELECT ',)' AS b -- a, from\nFROM t"]
+)
+def test_a_comma_with_something_behind_it_is_none_too_many(text: str) -> None:
+    translate(text, "spark")

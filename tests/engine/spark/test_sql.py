@@ -181,6 +181,7 @@ def test_own_names(names: list[str], own: list[str]) -> None:
         ("SELECT 1) UNION ALL (SELECT 2", "syntax error", ")"),
         ("SELECT id FROM orders GROUP BY", "syntax error at the end", ""),
         ("SELECT 'abc", "not closed", "'abc"),
+        ("SELECT id, name, -- all\nFROM orders", 'near ","; nothing stands behind this comma', ", -- all"),
         ("SELECT 1; SELECT 2", "more than one statement; a step is one SELECT", "SELECT 2"),
         ("", "the SQL is empty; a step is one SELECT", None),
         ("-- nothing\n;", "the SQL is empty", None),
