@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from odibi.engine.base import Target
-from odibi.errors import UnsupportedError
-from odibi.formats.delta_features import not_allowed, refusal, turned_on
+from odibi.errors import UnsupportedError, closest
+from odibi.formats.delta_features import SWITCHES, not_allowed, refusal, turned_on
 from odibi.location import Location
 
 WRITTEN_BY_PANDAS = frozenset(
@@ -30,6 +30,15 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = {
 pandas engine can not work with either (checkpointProtection), or can not be dropped at all."""
 COPY = "CREATE TABLE delta.`<new path>` USING delta AS SELECT * FROM {table}"
 """A copy has none of the features."""
+
+
+KNOWN_PROPERTIES = (
+    *SWITCHES, "delta.appendOnly", "delta.checkpointInterval", "delta.dataSkippingNumIndexedCols",
+    "delta.dataSkippingStatsColumns", "delta.deletedFileRetentionDuration", "delta.enableChangeDataFeed",
+    "delta.logRetentionDuration", "delta.randomizeFilePrefixes", "delta.setTransactionRetentionDuration",
+    "delta.targetFileSize",
+)  # fmt: skip
+"""Properties that a misspelt one may mean."""
 
 
 def way_out(location: Location, features: Iterable[str]) -> str:
@@ -114,6 +123,13 @@ def check_made_by_pandas(target: Target) -> None:
             f"{target.location().display}: {name} turns on the Delta feature {feature}, and the pandas engine makes no "
             "such tables; take it out, or run this with --engine spark"
         )
+
+
+def unknown_property(location: Location, name: str) -> UnsupportedError:
+    """The error for a table property that the Delta library of an engine refuses, since it does not know it."""
+    near = closest(name, KNOWN_PROPERTIES)
+    hint = f"did you mean {near[0]!r}?" if near else "take it out of table_properties"
+    return UnsupportedError(f"{location.display}: Delta has no table property {name!r}; {hint}")
 
 
 def left_alone(target: Target, configuration: Mapping[str, Any]) -> tuple[str, ...]:

@@ -225,9 +225,10 @@ def is_append_only(configuration: Mapping[str, str]) -> bool:
 
 
 def generated_columns(schema: str) -> frozenset[str]:
-    """Lower-case names of the columns that a writer computes. `schema` is Delta's JSON."""
+    """Lower-case names of the columns that a writer computes, or numbers (identity). `schema` is Delta's JSON."""
+    signs = ("delta.generationExpression", "delta.identity.start")
     fields = json.loads(schema)["fields"]
-    return frozenset(field["name"].lower() for field in fields if "delta.generationExpression" in field["metadata"])
+    return frozenset(field["name"].lower() for field in fields if any(sign in field["metadata"] for sign in signs))
 
 
 # -- what a commit says of itself --------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 COMMON = frozenset(
@@ -23,6 +23,18 @@ SWITCHES = {
 }
 """Table properties that turn a feature on, unless they have this value."""
 _SWITCHES = {name.lower(): told for name, told in SWITCHES.items()}
+_SWITCH = ("true or false", re.compile(r"true|false", re.IGNORECASE))
+_WHOLE = ("a whole number", re.compile(r"-?\d+"))
+_PERIOD = (
+    "a period like 'interval 30 days'",
+    re.compile(r"(interval\s+)?(\d+\s+(week|day|hour|minute|second|millisecond|microsecond)s?\s*)+", re.IGNORECASE),
+)
+_VALUES = {
+    "delta.appendonly": _SWITCH, "delta.enablechangedatafeed": _SWITCH, "delta.checkpointinterval": _WHOLE,
+    "delta.dataskippingnumindexedcols": _WHOLE, "delta.logretentionduration": _PERIOD,
+    "delta.deletedfileretentionduration": _PERIOD, "delta.settransactionretentionduration": _PERIOD,
+}  # fmt: skip
+"""What a property takes, where a writer that does not look would make a table which others can not use."""
 _BY_NAME = re.compile(r"delta\.feature\.([\w-]+)", re.IGNORECASE)
 
 
@@ -62,8 +74,21 @@ def refusal(features: Mapping[str, str]) -> tuple[str, str]:
 
 def check(found: Mapping[str, Any], said: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """What is wrong with the options of a write: (key as written, what, hint)."""
-    features = not_allowed(found.get("table_properties", {}), found.get("allow_features", ()))
-    if not features:
-        return []
-    what, hint = refusal(features)
-    return [(said["table_properties"], what, hint)]
+    properties = found.get("table_properties", {})
+    mistakes = list(misvalued(properties))
+    features = not_allowed(properties, found.get("allow_features", ()))
+    if features:
+        mistakes.append(refusal(features))
+    return [(said["table_properties"], what, hint) for what, hint in mistakes]
+
+
+def misvalued(properties: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is said of properties whose value they do not take, and what would be right.
+
+    >>> list(misvalued({"delta.appendOnly": "yes", "delta.logRetentionDuration": "30 days"}))
+    [("delta.appendOnly can not be 'yes'", 'it takes true or false')]
+    """
+    for name, value in properties.items():
+        takes, pattern = _VALUES.get(name.lower(), ("", None))
+        if pattern is not None and not pattern.fullmatch(value.strip()):
+            yield f"{name} can not be {value!r}", f"it takes {takes}"

@@ -155,6 +155,25 @@ def test_table_properties():
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "takes"),
+    [
+        ("delta.appendOnly", "yes", "true or false"),
+        ("delta.checkpointInterval", "ten", "a whole number"),
+        ("delta.logRetentionDuration", "soon", "a period like 'interval 30 days'"),
+        ("delta.deletedFileRetentionDuration", 30, "a period like 'interval 30 days'"),
+    ],
+)
+def test_properties_that_no_other_engine_could_read(name, value, takes):
+    mistakes = normalise_options("delta", "write", {"table_properties": {name: value}})[1]
+    assert mistakes == [("table_properties", f"{name} can not be {str(value)!r}", f"it takes {takes}")]
+
+
+def test_values_that_properties_take():
+    given = {"delta.logRetentionDuration": "INTERVAL 1 week 2 days", "delta.appendOnly": True, "delta.mine": "x"}
+    assert not normalise_options("delta", "write", {"table_properties": given})[1]
+
+
+@pytest.mark.parametrize(
     ("properties", "allowed", "feature"),
     [
         ({"delta.enableDeletionVectors": True}, [], "deletionVectors"),

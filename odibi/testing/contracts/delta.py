@@ -279,6 +279,14 @@ class DeltaContract(OnPlace):
         report = self.write(engine, connection, [{"id": 3}], mode="append", options=options)
         assert any("SET TBLPROPERTIES ('delta.logRetentionDuration' = 'interval 5 days')" in w for w in report.warnings)
 
+    def test_a_property_that_delta_does_not_have(self, engine: Engine, connection: BaseConnection) -> None:
+        """Nothing is made."""
+        said = r"(?i)^lake:t: Delta has no table property 'delta.apendOnly'; did you mean 'delta.appendOnly'\?"
+        with pytest.raises(UnsupportedError, match=said):
+            self.write(engine, connection, [{"id": 1}], options={"table_properties": {"delta.apendOnly": "true"}})
+        with pytest.raises(DataNotFoundError):
+            self.read(engine, connection)
+
     def test_features_are_not_turned_on_silently(self, engine: Engine, connection: BaseConnection) -> None:
         """Other engines may not be able to work with such a table."""
         options = {"table_properties": {"delta.enableTypeWidening": "true"}}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from odibi.engine import delta_log
-from odibi.engine.delta_features import WRITTEN_BY_PANDAS, unsupported
+from odibi.engine.delta_features import WRITTEN_BY_PANDAS, unknown_property, unsupported
 from odibi.engine.delta_log import LOG
 from odibi.engine.delta_rules import file_in_the_way, generated_columns, is_append_only, rules_of
 from odibi.engine.pandas.delta import objects
@@ -352,6 +352,9 @@ def _problem(location: Location, error: Exception, doing: str) -> OdibiError:
     refused = re.search(r"Feature '(\w+)' is not supported|features required: \[(.*?)\]", text)
     if refused:
         return unsupported_features(location, (refused[1] or refused[2]).split(", "), "use")
+    unknown = re.search(r"Error parsing property '(.+?)':", text)
+    if unknown:
+        return unknown_property(location, unknown[1])
     if "catalog-managed" in text:
         return UnsupportedError(f"{place} is managed by a catalog (catalogManaged) and can only be used through it")
     if "not found" in text and ".parquet" in text:

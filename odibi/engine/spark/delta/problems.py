@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from odibi.engine import delta_log
-from odibi.engine.delta_features import unknown_to_spark
+from odibi.engine.delta_features import unknown_property, unknown_to_spark
 from odibi.engine.spark import raised as reading
 from odibi.engine.spark.kinds import spark_errors
 from odibi.engine.spark.places import reachable
@@ -84,6 +84,9 @@ def told(
         )
     if raised.main in UNKNOWN_FEATURES:
         return unknown_to_spark(location, _features(str(error)), UNKNOWN_FEATURES[raised.main])
+    if raised.main == "DELTA_UNKNOWN_CONFIGURATION":
+        unknown = re.search(r"was specified: (\S+)", raised.text)
+        return unknown_property(location, unknown[1] if unknown else "")
     if raised.main == "DELTA_TRUNCATED_TRANSACTION_LOG" and version is not None and versions:
         return delta_log.no_version(location, version, versions)
     if raised.main in DAMAGED:
