@@ -6,6 +6,8 @@ A Spark DataFrame stays a plan, whoever made it. Anything else goes through Arro
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -74,10 +76,23 @@ def _in_words(error: BaseException) -> str | None:
 
 
 def _is_pandas_habit(error: BaseException) -> bool:
-    """True for `current["a"] = …`, `current.assign(…)` and the like on a Spark DataFrame, whose attributes may be
-    columns."""
+    """True for `current["a"] = …`, `current.assign(…)`, `current.groupby("a").b` and the like on what Spark gives."""
+    if isinstance(error, AttributeError):
+        return type(error.obj).__module__.startswith("pyspark.sql")
     text = str(error)
-    return any(each in text for each in ("'DataFrame' object", "'Column' object is not callable", "[ATTRIBUTE_NOT_SUP"))
+    keyword = re.search(r"DataFrame\.(\w+)\(\) got an unexpected keyword argument '(\w+)'", text)
+    if keyword:
+        return _is_of_pandas(*keyword.groups())
+    signs = ("'DataFrame' object does not support", "'DataFrame' has no len()", "'Column' object is not callable")
+    return any(each in text for each in signs) or "GroupedData." in text
+
+
+def _is_of_pandas(method: str, keyword: str) -> bool:
+    """Whether pandas' method of that name takes that argument: then it was not pandas who refused it."""
+    import pandas as pd
+
+    found = getattr(pd.DataFrame, method, None)
+    return found is not None and keyword in inspect.signature(found).parameters
 
 
 def _without_class(error: BaseException) -> str:

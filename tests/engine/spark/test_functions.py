@@ -183,13 +183,40 @@ def pandas_item(context: Any, current: Any) -> Any:
     return current
 
 
-@pytest.mark.parametrize("function", [pandas_method, pandas_item])
+def pandas_group(context: Any, current: Any) -> Any:
+    return current.groupby("name").id.sum()
+
+
+def pandas_keyword(context: Any, current: Any) -> Any:
+    return current.drop(columns=["id"])
+
+
+def pandas_length(context: Any, current: Any) -> Any:
+    return current if len(current) else None
+
+
+@pytest.mark.parametrize("function", [pandas_method, pandas_item, pandas_group, pandas_keyword, pandas_length])
 def test_a_function_written_for_pandas_is_told_what_to_do(engine: SparkEngine, function: Any) -> None:
     with pytest.raises(OdibiError) as caught:
         call(engine, function)
     line = function.__code__.co_firstlineno + 1
     assert "annotate `current` as nw.LazyFrame (narwhals) and the function runs on every engine" in str(caught.value)
     assert str(caught.value).endswith(f"at {__file__}:{line}")
+
+
+def pandas_itself(context: Any, current: Any) -> Any:
+    return pd.DataFrame({"id": [1]}).nmae
+
+
+def no_keyword(context: Any, current: Any) -> Any:
+    return pd.DataFrame({"id": [1]}).drop(nmae=1)
+
+
+@pytest.mark.parametrize("function", [pandas_itself, no_keyword])
+def test_what_pandas_refuses_is_not_put_down_to_spark(engine: SparkEngine, function: Any) -> None:
+    with pytest.raises(OdibiError, match=r"nmae") as caught:
+        call(engine, function)
+    assert "nw.LazyFrame" not in str(caught.value)
 
 
 def wrong_column(context: Any, current: Any) -> Any:
