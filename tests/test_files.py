@@ -15,7 +15,7 @@ import pytest
 
 from odibi.connections.base import Location
 from odibi.errors import AccessError, DataError, DataNotFoundError, PathEscapeError
-from odibi.files import expand, explain, files_for, lock, staged, stages, staging, sweep
+from odibi.files import added, expand, explain, files_for, lock, staged, stages, staging, sweep
 from odibi.files.changes import unchanged
 from odibi.files.local import LocalFiles
 from odibi.files.stages import age_of, new_txn
@@ -495,6 +495,74 @@ def test_files_of_a_dead_writer_are_not_looked_for_below_a_file(tmp_path):
         Path(stage.path, stages.ADDED).write_text('["part-0.csv"]')
         write(location, "a file now")
     assert content(location) == "a file now"
+
+
+def test_a_reader_waits_for_a_folder_that_is_just_exchanged(tmp_path):
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    write(location, "x", folder=True)
+
+    def exchange():
+        with stages.alone(location):
+            aside = Path(location.uri).rename(tmp_path / "aside")
+            moved.set()
+            time.sleep(0.1)
+            aside.rename(location.uri)
+
+    moved = threading.Event()
+    writer = threading.Thread(target=exchange)
+    writer.start()
+    moved.wait()
+    assert len(expand(location)) == 1
+    writer.join()
+
+
+def test_files_are_added_to_the_folder_that_they_were_made_for(tmp_path):
+    """Others may have added theirs; who has replaced it may have made something else of it."""
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    write(location, "old", folder=True)
+    seen = unchanged(location)
+
+    def add(meanwhile):
+        with added(location, seen.and_more) as path:
+            Path(path, "a.csv").write_text("x")
+            meanwhile()
+
+    add(lambda: add(lambda: None))
+    assert len(names(tmp_path / "t")) == 3
+    with pytest.raises(stages.ChangedMeanwhile, match=r"lake:t was changed by another writer meanwhile"):
+        add(lambda: write(location, "new", folder=True))
+    assert len(names(tmp_path / "t")) == 1
+    with pytest.raises(stages.ChangedMeanwhile):
+        add(lambda: write(location, "a file now"))
+    assert names(tmp_path) == ["t"]
+
+
+def test_files_are_added_to_a_folder_on_another_disk(tmp_path, monkeypatch):
+    rename = os.rename
+
+    def elsewhere(old, new):
+        if os.path.dirname(new) == location.uri and os.path.dirname(old) != location.uri:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(old, new)
+
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    write(location, "old", folder=True)
+    monkeypatch.setattr(stages.os, "rename", elsewhere)
+    with added(location) as path:
+        Path(path, "a.csv").write_text("x")
+    (new,) = [name for name in names(tmp_path / "t") if name.startswith("a-")]
+    assert (tmp_path / "t" / new).read_text() == "x"
+    assert len(names(tmp_path / "t")) == 2
+
+
+def test_what_comes_while_a_folder_is_made_anew_is_not_lost(tmp_path):
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    write(location, "old", folder=True)
+    with pytest.raises(DataError, match=r"holds other files \(notes\.txt"):  # noqa: SIM117 - who raises is the inner
+        with staged(location, folder=True, suffixes=(".csv",)):
+            (tmp_path / "t" / "notes.txt").write_text("mine")
+    assert (tmp_path / "t" / "part-0.csv").read_text() == "old"
+    assert (tmp_path / "t" / "notes.txt").read_text() == "mine"
 
 
 def test_a_file_that_goes_while_it_is_looked_at_is_a_change(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ removes what killed writers left.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 from odibi.connections.base import Location
@@ -15,7 +16,18 @@ from odibi.errors import AccessError, DataNotFoundError, closest
 from odibi.files.base import Entry, Files, Kind, is_glob, is_hidden
 from odibi.files.places import files_for
 from odibi.files.problems import explain, explained
-from odibi.files.stages import Stage, added, check_replaceable, move_in, new_txn, staged, staging, sweep
+from odibi.files.stages import (
+    READ_SECONDS,
+    Stage,
+    added,
+    check_replaceable,
+    in_exchange,
+    move_in,
+    new_txn,
+    staged,
+    staging,
+    sweep,
+)
 
 __all__ = [
     "Entry", "Files", "Kind", "Stage", "added", "check_replaceable", "expand", "explain", "explained", "files_for",
@@ -36,10 +48,18 @@ def expand(location: Location, files: Files | None = None) -> list[str]:
         if not found and not files.exists(location.uri):
             with suppress(AccessError):  # a reader may not be allowed to
                 sweep(location)  # a killed writer may have left the folder moved aside
-            found = _expand(files, location.uri)
+            found = _found_soon(files, location)
         if not found:
             raise missing(location)
     return found
+
+
+def _found_soon(files: Files, location: Location) -> list[str]:
+    """The files of a place where there are none, which a living writer may just be exchanging."""
+    until = time.monotonic() + READ_SECONDS
+    while not (found := _expand(files, location.uri)) and in_exchange(location) and time.monotonic() < until:
+        time.sleep(0.005)
+    return found or _expand(files, location.uri)  # where the exchange ended between the two looks
 
 
 def _expand(files: Files, path: str) -> list[str]:

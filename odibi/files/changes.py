@@ -3,28 +3,59 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from odibi.connections.base import Location
+from odibi.errors import AccessError, DataError, DataNotFoundError
 from odibi.files.local import LocalFiles
 from odibi.files.problems import explained
-from odibi.files.stages import Expected
+from odibi.files.stages import ChangedMeanwhile, sweep
 
+Kinds = tuple[type[BaseException], ...]
 _Facts = frozenset[tuple[str, int, int, int]]
 """Files by their names, with what changes when they do."""
 
 
-def unchanged(location: Location) -> Expected | None:
-    """A question to be asked later of a path: whether there is what is at a local place now, which may be a file, the
-    files of a folder, or nothing. None for other places, where nobody can tell."""
+@dataclass(frozen=True)
+class Seen:
+    """What was at a place: a file, the files of a folder, or nothing."""
+
+    facts: _Facts
+
+    def __call__(self, path: str) -> bool:
+        """Whether a path has just that."""
+        return _facts_of(path) == self.facts
+
+    def and_more(self, path: str) -> bool:
+        """Whether a path has all that, as a folder has to which others only added."""
+        return self.facts <= _facts_of(path)
+
+
+def unchanged(location: Location) -> Seen | None:
+    """What is at a local place now, to be asked later whether it still is; what a killed writer left there is cleared
+    away first. None for other places, where nobody can tell."""
     if location.local_path is None or location.governed:
         return None
+    sweep(location)
     with explained(location, "write"):
-        return partial(_is_still, _facts_of(location.uri))
+        return Seen(_facts_of(location.uri))
 
 
-def _is_still(before: _Facts, path: str) -> bool:
-    return _facts_of(path) == before
+@contextmanager
+def told_as_change(
+    location: Location, seen: Seen | None, raised: Kinds, is_interrupt: Callable[[BaseException], bool]
+) -> Iterator[None]:
+    """An error of the body that comes from what another writer took away is told as that. `raised` are the errors of
+    the engine that reads there."""
+    kinds: Kinds = (DataError, DataNotFoundError, AccessError, *raised)
+    try:
+        yield
+    except kinds as error:
+        if seen is None or is_interrupt(error) or isinstance(error, ChangedMeanwhile) or seen.and_more(location.uri):
+            raise
+        raise ChangedMeanwhile(location) from error
 
 
 def _facts_of(path: str) -> _Facts:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from odibi.connections.base import Location
 from odibi.errors import DataError
@@ -38,7 +39,20 @@ REMOTE_LITTER_SECONDS = 24 * 3600
 PUBLISH_ATTEMPTS = 50
 PUBLISH_SECONDS = 60
 """How long one waits for another who puts something at the same place, which takes a moment."""
+READ_SECONDS = 5
+"""How long a reader waits for a folder that is just being exchanged for another."""
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+
+
+class ChangedMeanwhile(DataError):
+    """What was read to be written anew is not what is there now. Nothing was written: one may try again."""
+
+    transient = True
+
+    def __init__(self, location: Location) -> None:
+        super().__init__(
+            f"{location.display} was changed by another writer meanwhile; nothing was written: run it again"
+        )
 
 
 @dataclass(frozen=True)
@@ -181,8 +195,9 @@ def _recover(folder: str, target: str) -> None:
     """Put back what was moved aside and not replaced, and take back files of which not all were added."""
     names = _read_text(os.path.join(folder, ADDED))
     for name in json.loads(names) if names else ():
-        with suppress(FileNotFoundError, NotADirectoryError):  # or there is a file now in the folder's place
-            os.remove(os.path.join(target, name))
+        for place in (os.path.join(target, name), _hidden(os.path.join(target, name))):
+            with suppress(FileNotFoundError, NotADirectoryError):  # or there is a file now in the folder's place
+                os.remove(place)
     old = os.path.join(folder, "old")
     if os.path.lexists(old) and not os.path.lexists(target):
         try:
@@ -201,7 +216,7 @@ def _read_text(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -278,7 +293,7 @@ def staged(
     any). Raises `DataError` where something else is in the way, `AccessError` where publishing is refused; then, as
     after any error inside, the target is as it was. An upload ends with `KeyboardInterrupt` once it is stopped. Where
     a local folder goes in the place of what it was made of, `expected` is asked of that once it is moved aside: what
-    another writer changed meanwhile is put back, and `DataError` raised.
+    another writer changed meanwhile is put back, and `ChangedMeanwhile` raised.
     """
     check_replaceable(location, folder, suffixes)
     with _room(location) as stage:
@@ -290,7 +305,9 @@ def staged(
             if location.local_path is None:
                 _publish_remote(location, path, stage.txn, stopped)
             else:
-                _publish_local(location, path, stage.path, expected)
+                _publish_local(
+                    location, path, stage.path, expected, partial(check_replaceable, location, folder, suffixes)
+                )
 
 
 @contextmanager
@@ -330,10 +347,11 @@ def check_replaceable(location: Location, folder: bool = False, suffixes: tuple[
 
 
 @contextmanager
-def added(location: Location) -> Iterator[str]:
+def added(location: Location, expected: Expected | None = None) -> Iterator[str]:
     """An empty local folder; on success its files are put beside those in the target, which is a folder. Nothing that
     is there is touched, so writers who add at the same time lose nothing. After an error, or the death of the writer
-    once the next one comes, none of the files is there."""
+    once the next one comes, none of the files is there. `expected` is asked whether there still is the folder that the
+    files were made for; else `ChangedMeanwhile` is raised."""
     with staging(location) as stage:
         path = os.path.join(stage.path, "new")
         os.makedirs(path)
@@ -341,6 +359,8 @@ def added(location: Location) -> Iterator[str]:
         with explained(location, "write"):
             _sync(path)
             with alone(location):
+                if expected is not None and not expected(location.uri):
+                    raise ChangedMeanwhile(location)
                 move_in(stage, path, location.uri, unique=True)
 
 
@@ -360,9 +380,29 @@ def move_in(stage: Stage, folder: str, target: str, unique: bool = False) -> lis
     os.rename(note + ".new", note)
     for path, place in places.items():
         _make_folders(target, os.path.dirname(place))
-        os.rename(path, os.path.join(target, place))
+        _move(path, os.path.join(target, place))
     os.remove(note)  # from here on they stay
     return [os.path.join(target, place) for place in places.values()]
+
+
+def _move(path: str, place: str) -> None:
+    """Rename a file; where the place is on another disk (a link, a mount) it is copied under a hidden name first."""
+    try:
+        os.rename(path, place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        hidden = _hidden(place)
+        with open(path, "rb") as old, open(hidden, "wb") as new:
+            while block := old.read(1 << 20):
+                new.write(block)
+        _sync(hidden)
+        os.rename(hidden, place)
+
+
+def _hidden(place: str) -> str:
+    folder, name = os.path.split(place)
+    return os.path.join(folder, STAGE_PREFIX + name)
 
 
 def _unique(name: str, txn: str) -> str:
@@ -398,6 +438,11 @@ def alone(location: Location) -> Iterator[None]:
         lock.discard()
 
 
+def in_exchange(location: Location) -> bool:
+    """Whether a writer is just putting something at a local place, so that what is missing there may come at once."""
+    return location.local_path is not None and os.path.lexists(_lock_path(location))
+
+
 def _lock_path(location: Location) -> str:
     name = hashlib.sha256(_target_name(location).encode()).hexdigest()[:16]
     return os.path.join(_stage_parent(location), f"{STAGE_PREFIX}lock-{name}")
@@ -413,9 +458,12 @@ def _lock_that_is_there(path: str) -> Lock | None:
     return None
 
 
-def _publish_local(location: Location, new: str, stage: str, expected: Expected | None) -> None:
+def _publish_local(
+    location: Location, new: str, stage: str, expected: Expected | None, check: Callable[[], None]
+) -> None:
     _sync(new)
     with alone(location):
+        check()  # again: what came there while the new was made is not lost
         try:
             _replace(location, new, stage, expected)
             with suppress(OSError):  # none, or it can not be moved: nothing is to be put back from here on
@@ -429,23 +477,18 @@ def _publish_local(location: Location, new: str, stage: str, expected: Expected 
 def _replace(location: Location, new: str, stage: str, expected: Expected | None) -> None:
     target = location.uri
     if expected is not None and not expected(target):
-        raise changed_meanwhile(location)
+        raise ChangedMeanwhile(location)
     for attempt in range(PUBLISH_ATTEMPTS):
         _move_aside(target, new, stage)
         old = os.path.join(stage, "old")
         if expected is not None and not expected(old if os.path.lexists(old) else target):
-            raise changed_meanwhile(location)
+            raise ChangedMeanwhile(location)
         try:
             os.replace(new, target)
             break
         except OSError as error:  # another writer put its folder there meanwhile: the later one stays
             if error.errno not in _TAKEN or attempt == PUBLISH_ATTEMPTS - 1:
                 raise
-
-
-def changed_meanwhile(location: Location) -> DataError:
-    """What was read to be written anew is not what is there now."""
-    return DataError(f"{location.display} was changed by another writer meanwhile; nothing was written: run it again")
 
 
 def _move_aside(target: str, new: str, stage: str) -> None:

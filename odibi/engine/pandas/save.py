@@ -6,20 +6,24 @@ place beside the target and renamed over it, so a failed check or write leaves t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
+
+import duckdb
 
 from odibi.connections.base import Location
 from odibi.engine.base import CheckResult, Checks, Target, WriteReport, raise_for_checks
 from odibi.engine.pandas.append import goes_behind, put_behind
 from odibi.engine.pandas.cast import plan_cast
+from odibi.engine.pandas.errors import is_interrupt
 from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.engine.targets import as_source, check_partitionable, is_there, sizes_of
-from odibi.files import explained, files_for, new_txn, staged
-from odibi.files.changes import unchanged
-from odibi.files.stages import Expected
+from odibi.files import added, explained, files_for, new_txn, staged
+from odibi.files.changes import Seen, told_as_change, unchanged
+from odibi.files.stages import ChangedMeanwhile
 from odibi.formats import FORMATS as VOCABULARY
 
 
@@ -52,11 +56,12 @@ def checked(
 
 def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Checks) -> WriteReport:
     location = target.location()
-    expected = unchanged(location) if target.mode != "overwrite" else None
+    seen = unchanged(location) if target.mode != "overwrite" else None
     exists = is_there(target, location)
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
-    old = _existing(session, frame, target) if exists and target.mode == "append" else None
+    with told_as_change(location, seen, (duckdb.Error,), is_interrupt):
+        old = _existing(session, frame, target) if exists and target.mode == "append" else None
     plan = plan_cast(frame.columns, target.schema, old.columns if old else None, target.mode)
     if frame.lazy and (checks.items or target.reused or old):  # it is used more than once: compute it once
         frame = session.keep(frame)
@@ -64,8 +69,13 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
     cast = session.frame(
         plan.apply("SELECT * FROM new"), {"new": frame}, known_columns=plan.columns, rows=frame.rows, cheap=frame.cheap
     )
-    with explained(location, "write"):
-        rows = _write(session, cast, old, target, location, expected)
+    try:
+        with told_as_change(location, seen, (duckdb.Error,), is_interrupt), explained(location, "write"):
+            rows = _write(session, cast, old, target, location, seen)
+    except ChangedMeanwhile:
+        if target.mode != "ignore" or not is_there(target, location):
+            raise
+        return WriteReport(frame, frame.rows, frame.columns, written=False)
     sizes = sizes_of(location)
     return WriteReport(
         frame=cast,
@@ -91,21 +101,21 @@ def _write(
     old: DuckFrame | None,
     target: Target,
     location: Location,
-    expected: Expected | None,
+    seen: Seen | None,
 ) -> int:
     """Write aside and publish; gives the number of new rows. An append adds a file to a folder, goes behind the text of
-    a text file, and else writes the old rows again, before the new ones. `expected` tells whether there still is what
+    a text file, and else writes the old rows again, before the new ones. `seen` tells whether there still is what
     `old` was made of."""
     whole = cast
     if old is not None:
         if goes_behind(old, cast, target, location):
-            return put_behind(session, cast, target, location, expected)
+            return put_behind(session, cast, target, location, seen)
         if _is_folder_of(old, cast, target, location):
-            return _add_file(session, cast, target, location)
+            return _add_file(session, cast, target, location, seen)
         whole = session.frame("SELECT * FROM old UNION ALL BY NAME SELECT * FROM new", {"old": old, "new": cast})
     check_partitionable(target)
     suffixes = VOCABULARY[target.format].suffixes
-    with staged(location, bool(target.partition_by), suffixes, lambda: session.interrupted, expected) as path:
+    with staged(location, bool(target.partition_by), suffixes, lambda: session.interrupted, seen) as path:
         rows = FORMATS[target.format].write(session, whole, target, path)
     return rows if old is None else cast.rows if cast.rows is not None else _count(session, cast)
 
@@ -116,15 +126,17 @@ def _is_folder_of(old: DuckFrame, new: DuckFrame, target: Target, location: Loca
     return same and not target.partition_by and files_for(location).kind(location.uri) == "folder"
 
 
-def _add_file(session: Session, new: DuckFrame, target: Target, location: Location) -> int:
+def _add_file(session: Session, new: DuckFrame, target: Target, location: Location, seen: Seen | None) -> int:
     """Put one more file into a folder of files; gives its rows."""
-    files = files_for(location)
+    files, codec = files_for(location), FORMATS[target.format]
     suffix = "".join(PurePosixPath(next(files.walk(location.uri))).suffixes)
+    if location.local_path is not None:
+        with added(location, seen and seen.and_more) as folder:
+            return int(codec.write(session, new, target, os.path.join(folder, f"part{suffix}")))
     name = f"part-{new_txn()}{suffix}"
     beside = replace(location, uri=files.join(location.uri, name), relative=f"{location.relative}/{name}")
     with staged(beside, stopped=lambda: session.interrupted) as path:
-        rows: int = FORMATS[target.format].write(session, new, target, path)
-    return rows
+        return int(codec.write(session, new, target, path))
 
 
 def _count(session: Session, frame: DuckFrame) -> int:

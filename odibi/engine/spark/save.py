@@ -17,7 +17,8 @@ from odibi.engine.spark.keep import keep
 from odibi.engine.spark.run_checks import Checking
 from odibi.engine.spark.session import Session
 from odibi.engine.targets import is_there, sizes_of
-from odibi.files.changes import unchanged
+from odibi.files.changes import told_as_change, unchanged
+from odibi.files.stages import ChangedMeanwhile
 
 
 def save(session: Session, frame: SparkFrame, target: Target, checks: Checks) -> WriteReport:
@@ -35,11 +36,12 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
 
     location = target.location()
     publish.refuse_target(target, location)
-    expected = unchanged(location) if target.mode != "overwrite" else None
+    seen = unchanged(location) if target.mode != "overwrite" else None
     exists = is_there(target, location)
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
-    old = publish.existing(session, frame, target) if exists and target.mode == "append" else None
+    with told_as_change(location, seen, errors.spark_errors(), errors.is_interrupt):
+        old = publish.existing(session, frame, target) if exists and target.mode == "append" else None
     plan = plan_cast(frame.data.schema, frame.columns, target.schema, old.columns if old else None, target.mode)
     checking = Checking(session, frame, checks)
     asks_after = FORMATS[target.format].single and checking.row and not checking.fails
@@ -50,10 +52,16 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
     while True:
         data = apply(plan, checking.guarded(counted=True), target.schema)
         try:
-            counted = publish.put(session, replace(cast, data=data), target, location, old, expected)
+            counted = publish.put(session, replace(cast, data=data), target, location, old, seen)
+        except ChangedMeanwhile:
+            if target.mode == "ignore" and is_there(target, location):
+                return WriteReport(frame, frame.rows, frame.columns, written=False)
+            raise
         except errors.spark_errors() as error:
             if old is not None and errors.is_out_of_touch(error):
                 raise rules.may_still_come(location, str(error).strip().split("\n")[0]) from None
+            if old is not None and seen is not None and not seen.and_more(location.uri):
+                raise ChangedMeanwhile(location) from None
             _explain(checking, error)
             continue
         break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 
 from odibi.connections import LocalConnection
 from odibi.engine import PandasEngine
+from odibi.engine.pandas import save
 from odibi.errors import DataError
+from odibi.files import added, new_txn
+from odibi.files.stages import ChangedMeanwhile
 
 
 @pytest.fixture
@@ -120,3 +124,51 @@ def test_who_appends_at_the_same_time_loses_nothing(engine, tmp_path, name, ther
     found = engine.read(LocalConnection(tmp_path), path=name)["id"]
     assert sorted(found) == [*([0] if there else []), *done]
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_what_a_killed_append_left_in_a_folder_goes_with_the_next_one(engine, tmp_path):
+    (tmp_path / "t.csv").mkdir()
+    (tmp_path / "t.csv" / "a.csv").write_text("id\n1\n")
+    left = tmp_path / f".odibi-{new_txn()}"
+    with added(LocalConnection(tmp_path).location("t.csv")):
+        (staged,) = tmp_path.glob(".odibi-*")
+        shutil.copytree(staged, left)
+    write(engine, tmp_path, "t.csv", "SELECT 2 AS id")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["t.csv"]
+    assert len(list((tmp_path / "t.csv").iterdir())) == 2
+
+
+@pytest.mark.parametrize("meanwhile", ["gone", "damaged", "replaced"])
+def test_what_another_writer_takes_away_is_told_as_that(engine, tmp_path, monkeypatch, meanwhile):
+    """And may be tried again: nothing was written."""
+    place = tmp_path / "t.parquet"
+    write(engine, tmp_path, place.name, "SELECT 1 AS id")
+    real = save._write
+
+    def late(*args):
+        if meanwhile == "gone":
+            place.unlink()
+        elif meanwhile == "damaged":
+            place.write_bytes(b"PAR1 no more PAR1")
+        else:
+            write(engine, tmp_path, place.name, "SELECT 3 AS id", mode="overwrite")
+        return real(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(save, "_write", lambda *args: (patched.setattr(save, "_write", real), late(*args))[1])
+        with pytest.raises(ChangedMeanwhile, match="was changed by another writer meanwhile") as told:
+            write(engine, tmp_path, place.name, "SELECT 2 AS id")
+    assert engine.is_transient(told.value)
+
+
+def test_who_comes_second_with_mode_ignore_leaves_what_is_there(engine, tmp_path, monkeypatch):
+    real = save._write
+
+    def late(*args):
+        monkeypatch.setattr(save, "_write", real)
+        write(engine, tmp_path, "t.csv", "SELECT 1 AS id")
+        return real(*args)
+
+    monkeypatch.setattr(save, "_write", late)
+    write(engine, tmp_path, "t.csv", "SELECT 2 AS id", mode="ignore")
+    assert (tmp_path / "t.csv").read_text() == "id\n1\n"

@@ -26,7 +26,8 @@ from odibi.engine.spark.session import Session
 from odibi.engine.targets import as_source, check_partitionable
 from odibi.errors import DataError
 from odibi.files import Files, added, check_replaceable, explained, files_for, is_hidden, new_txn, staged
-from odibi.files.stages import Expected, changed_meanwhile
+from odibi.files.changes import Seen
+from odibi.files.stages import ChangedMeanwhile
 from odibi.files.urls import UrlFiles
 from odibi.formats import FORMATS as VOCABULARY
 from odibi.parallel import Stopped
@@ -63,10 +64,10 @@ def put(
     target: Target,
     location: Location,
     old: SparkFrame | None = None,
-    expected: Expected | None = None,
+    seen: Seen | None = None,
 ) -> int | None:
     """Write a frame that is cast and checked, and put it in place; with `old`, what the target holds, it is an append.
-    `expected` tells whether there still is what `old` was made of. Gives the number of new rows where no Observation
+    `seen` tells whether there still is what `old` was made of. Gives the number of new rows where no Observation
     counts them.
 
     After any error the target is as it was. Raises `DataError` for what the format can not hold.
@@ -81,9 +82,9 @@ def put(
         frame, old = _whole(old, frame), None
     with explained(location, "write"):
         if local and old is not None and os.path.isdir(location.uri):
-            _add_local(session, codec, frame, target, location)
+            _add_local(session, codec, frame, target, location, seen)
         elif local:
-            rows = _put_local(session, codec, frame, target, location, expected, old is not None)
+            rows = _put_local(session, codec, frame, target, location, seen, old is not None)
         else:
             _put_remote(session, codec, frame, target, location, old is not None)
     return None if rows is None else rows - before
@@ -143,26 +144,28 @@ def _put_local(
     frame: SparkFrame,
     target: Target,
     location: Location,
-    expected: Expected | None,
+    seen: Seen | None,
     append: bool,
 ) -> int | None:
     suffixes = VOCABULARY[target.format].suffixes
-    with staged(location, not codec.single, suffixes, _stopped(session), expected) as path:
+    with staged(location, not codec.single, suffixes, _stopped(session), seen) as path:
         place = spark_path(replace(location, uri=path))
         rows = codec.write(session, frame, target, path if codec.single else place)
         if codec.single:
             return rows
         _tidy(path)
         _finish(target, path)
-        if append and expected is not None and not expected(location.uri):
-            raise changed_meanwhile(location)
+        if append and seen is not None and not seen(location.uri):
+            raise ChangedMeanwhile(location)
         if append:
             _link(location.uri, path)
     return rows
 
 
-def _add_local(session: Session, codec: Codec, frame: SparkFrame, target: Target, location: Location) -> None:
-    with added(location) as path:
+def _add_local(
+    session: Session, codec: Codec, frame: SparkFrame, target: Target, location: Location, seen: Seen | None
+) -> None:
+    with added(location, seen and seen.and_more) as path:
         codec.write(session, frame, target, spark_path(replace(location, uri=path)))
         _tidy(path)
         _finish(target, path)
