@@ -355,17 +355,25 @@ def _of_rows(error: Exception) -> bool:
 
 
 _JVM_FRAMES = re.compile(r"(?:^\s+(?:at [\w$.<>/@-]+\(.*\)|\.\.\. \d+ more) *\n?)+", re.MULTILINE)
+_PLAN = re.compile(r"^.*\n(?:[ :]*(?:\+-|:-) .*\n?)+", re.MULTILINE)
+"""A tree of Spark's: it holds the plans of all nodes that this one rests on."""
 
 
 def short_trace(text: str) -> str:
-    """A traceback without the places in the code of a JVM, of which there are hundreds; the log has them at DEBUG.
+    """A traceback without the places in the code of a JVM, of which there are hundreds, and without the plan, which has
+    as many lines as a pipeline has steps; the log has them at DEBUG.
 
     >>> print(short_trace("Py4JJavaError: x\\n\\tat a.B.c(B.scala:1)\\n\\t... 9 more\\nCaused by: d.E: y"))
     Py4JJavaError: x
         … (places in the JVM: with --log-level DEBUG)
     Caused by: d.E: y
+    >>> print(short_trace("AnalysisException: no x;\\n'Project ['x]\\n+- Join\\n   :- Range\\n   +- Range\\nend"))
+    AnalysisException: no x;
+        … (the plan: with --log-level DEBUG)
+    end
     """
-    return _JVM_FRAMES.sub("    … (places in the JVM: with --log-level DEBUG)\n", text)
+    without_plan = _PLAN.sub("    … (the plan: with --log-level DEBUG)\n", text)
+    return _JVM_FRAMES.sub("    … (places in the JVM: with --log-level DEBUG)\n", without_plan)
 
 
 def error_record(error: NodeError) -> ErrorRecord:

@@ -266,6 +266,7 @@ def test_what_fails_while_it_runs(engine: str, fault: str) -> None:
     assert (error.type, error.step) == (kind, step), error
     assert not cause or error.cause == cause, error
     assert not re.search(r"^\s+at \S+\(.*:\d+\)", error.traceback, re.MULTILINE), "the JVM's trace"
+    assert not re.search(r"^ *\+- ", error.traceback, re.MULTILINE), "Spark's plan"
     assert re.search(pattern, plain(error.message), re.DOTALL), error.message
     place = re.search(r"odibi\.yaml:(\d+):(\d+)$", error.position)
     assert place is not None, error.position

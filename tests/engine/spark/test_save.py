@@ -259,6 +259,8 @@ def test_identity_columns_are_numbered_by_the_table(save: Save, spark: Any, lake
     try:
         spark.sql(f"CREATE TABLE delta.`{where}` (k BIGINT GENERATED ALWAYS AS IDENTITY, name STRING) USING delta")
     except AnalysisException:
+        if not spark.version.startswith("3."):
+            raise
         pytest.skip("Delta 3.3 takes them from its own builder alone")
     save("SELECT 'a' AS name", "append")
     save("SELECT 'b' AS name", "append")
