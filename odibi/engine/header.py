@@ -35,7 +35,7 @@ def head_of(
         lines = _lines(text, options)
         record = _first_record(lines, delimiter, options, whole)
         if record is not None:
-            return record, _spans_lines(lines, delimiter, options)
+            return record, _spans_lines(lines, delimiter, options, whole)
         if whole or size >= MAX_HEAD_BYTES:
             raise DataError(
                 f"{display} holds no line of data, not even a header; write it again, or leave the node out"
@@ -63,24 +63,30 @@ def _first_record(lines: list[str], delimiter: str, options: Mapping[str, Any], 
     return tuple(field.strip() for field in fields)
 
 
-def _spans_lines(lines: list[str], delimiter: str, options: Mapping[str, Any]) -> bool:
-    """Whether a record, the last apart, is made of several lines."""
+def _spans_lines(lines: list[str], delimiter: str, options: Mapping[str, Any], whole: bool) -> bool:
+    """Whether a record is made of several lines, or goes on where the text ends; of a text that is cut off there, its
+    last record apart."""
     taken = _Counted(lines)
-    for count, _ in enumerate(records(taken, delimiter, options), 1):
-        if taken.count > count:
-            return taken.count < len(lines)
+    try:
+        for count, _ in enumerate(records(taken, delimiter, options, strict=whole), 1):
+            if taken.count > count:
+                return whole or taken.count < len(lines)
+    except csv.Error as error:
+        return "end of data" in str(error)
     return False
 
 
-def records(lines: Iterator[str], delimiter: str, options: Mapping[str, Any]) -> Iterator[list[str]]:
-    """The records of a delimited text, as lists of fields."""
+def records(
+    lines: Iterator[str], delimiter: str, options: Mapping[str, Any], strict: bool = False
+) -> Iterator[list[str]]:
+    """The records of a delimited text, as lists of fields; a `strict` one that is not whole is a `csv.Error`."""
     mark, escape = options.get("quote", '"'), options.get("escape", '"')
     if len(delimiter) > 1:
         return (line.rstrip("\r\n").split(delimiter) for line in lines)
     quoting: dict[str, Any] = {"quotechar": mark} if mark else {"quoting": csv.QUOTE_NONE}
     if mark and escape and escape != mark:
         quoting |= {"escapechar": escape, "doublequote": False}
-    return csv.reader(lines, delimiter=delimiter, **quoting)
+    return csv.reader(lines, delimiter=delimiter, strict=strict, **quoting)
 
 
 class _Counted(Iterator[str]):

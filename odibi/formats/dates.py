@@ -72,6 +72,11 @@ def _java_part(part: str, pattern: str) -> str:
 def _parsing_part(parts: list[str], place: int) -> str:
     part = parts[place]
     beside = [parts[at] for at in (place - 1, place + 1) if 0 <= at < len(parts)]
+    if part == "EEE":
+        raise ValueError(
+            "has the day of the week, which Spark writes but does not read; read the column as string, and take it off "
+            "with SQL"
+        )
     if part == "XXX":
         return "[XXX][XX][X]"
     return part[0] if part in _NUMBERS and not any(each[0].isalpha() for each in beside) else part

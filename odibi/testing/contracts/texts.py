@@ -8,7 +8,7 @@ import io
 import itertools
 import zipfile
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,10 @@ DECLARED: Sequence[tuple[str, str, Any]] = (
     ("bigint", " 1 ", 1),
     ("bigint", "1.0", 1),
     ("bigint", "1e3", 1000),
+    ("bigint", "0.49999999999", 0),
+    ("bigint", "-0.499999999999999999999999999", 0),
+    ("bigint", "9223372036854775807.4999999999999999999999", 9223372036854775807),
+    ("bigint", "123456789.5e9", 123456789500000000),
     ("int", "-3", -3),
     ("double", "1e3", 1000.0),
     ("decimal(5,2)", "1.005", Decimal("1.01")),
@@ -231,6 +235,19 @@ class TextFileContract(OnEngine):
             ("1,x\n", {"header": False, "names": ["n", "t"]}, "bigint string", (1, "x")),
             ("junk\na,b\n1,2\n", {"skip_rows": 1}, "bigint bigint", (1, 2)),
             ("#c\na,b\n#d\n1,2\n", {"comment": "#"}, "bigint bigint", (1, 2)),
+            ("#c\na,b\n1,x#y\n#d\n2,\n", {"comment": "#"}, "bigint string", (1, "x#y")),
+            (
+                "d,n\n 31/01/2024 ,1\n",
+                {"date_format": "dd/MM/yyyy", "types": {"d": "date"}},
+                "date bigint",
+                (date(2024, 1, 31), 1),
+            ),
+            (
+                "t,n\n31.01.2024 10:30,1\n",
+                {"timestamp_format": "dd.MM.yyyy HH:mm", "types": {"t": "timestamp"}},
+                "timestamp bigint",
+                (datetime(2024, 1, 31, 10, 30, tzinfo=UTC), 1),
+            ),
             ("a,b\nNA,-\n1,2\n", {"na_values": ["NA", "-"]}, "bigint bigint", (None, None)),
             ('a,b\n"",x\n', {"empty_as_null": False}, "string string", ("", "x")),
             ("a,b\n1,2024-01-01\n", {"inferSchema": False}, "string string", ("1", "2024-01-01")),

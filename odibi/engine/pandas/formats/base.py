@@ -152,6 +152,15 @@ def as_utf8(session: Session, input: Input) -> Input:
     return replace(input, files=files, source=replace(input.source, options={**input.options, "encoding": "utf-8"}))
 
 
+def as_marked(session: Session, input: Input) -> Input:
+    """The same text in UTF-8, with comments that DuckDB can not take for more than they are."""
+    from odibi.engine.pandas.formats.unpack import MARK, with_marks
+
+    files = [replace(file, local=with_marks(session, file, input.options), compression="none") for file in input.files]
+    options = {**input.options, "encoding": "utf-8", "comment": MARK, "compression": "none"}
+    return replace(input, files=files, source=replace(input.source, options=options))
+
+
 # -- a place for downloads and unpacked files --------------------------------------------------------------------------
 
 _SCRATCH: weakref.WeakKeyDictionary[Session, str] = weakref.WeakKeyDictionary()

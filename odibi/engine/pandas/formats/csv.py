@@ -18,6 +18,7 @@ from odibi.engine.pandas.formats.base import (
     Codec,
     File,
     Input,
+    as_marked,
     as_utf8,
     copy,
     declared,
@@ -52,6 +53,7 @@ SNIFFED = ("BOOLEAN", "BIGINT", "HUGEINT", "DOUBLE", "DATE", "TIMESTAMP", "TIMES
 """Types that are inferred, the first that fits: no times of day, so these stay text."""
 NO_TYPE = '"NULL"'
 """What DuckDB calls the type of NULL: of a column without any value, which fits where any type is wanted."""
+ZONED = "TIMESTAMP WITH TIME ZONE"
 MAX_SNIFFED_FILES = 10
 NATIVE_ENCODINGS = {
     "utf-8": "utf-8",
@@ -77,7 +79,9 @@ def scan(session: Session, source: Source) -> DuckFrame:
         input.location.display,
         "declare it string",
     )
-    if NATIVE_ENCODINGS.get(input.options.get("encoding", "utf-8")) is None:
+    if input.options.get("comment"):
+        input = as_marked(session, input)
+    elif NATIVE_ENCODINGS.get(input.options.get("encoding", "utf-8")) is None:
         input = as_utf8(session, input)
     with explained(input.location, "read"):
         headers = [_columns_of(input, file) for file in input.files]
@@ -257,15 +261,30 @@ def _layout(input: Input, files: Sequence[File]) -> dict[str, str]:
 
 
 def _read(input: Input, files: Sequence[File], types: Mapping[str, str]) -> str:
-    readable = {name: "VARCHAR" if type == NO_TYPE else type for name, type in types.items()}
+    instead = {NO_TYPE: "VARCHAR", **({ZONED: "TIMESTAMP"} if _is_zoneless(input) else {})}
+    readable = {name: instead.get(type, type) for name, type in types.items()}
     arguments = {"auto_detect": "false", **_layout(input, files), "columns": struct(readable), **input.hive}
     return reader("read_csv", files, arguments)
+
+
+def _is_zoneless(input: Input) -> bool:
+    """Whether timestamps are spelled without a zone: DuckDB reads no column with one then. They are of UTC."""
+    pattern = patterns(input.options).get("timestamp_format", "%z")
+    return "%z" not in pattern and "%Z" not in pattern
 
 
 def _select(
     input: Input, files: Sequence[File], names: Sequence[str], types: Mapping[str, str], wanted: Sequence[str]
 ) -> str:
-    items = [f"NULL AS {quote(name)}" if types.get(name) == NO_TYPE else quote(name) for name in wanted]
+    utc = {name for name in names if types[name] == ZONED} if _is_zoneless(input) else set[str]()
+    items = [
+        f"NULL AS {quote(name)}"
+        if types.get(name) == NO_TYPE
+        else f"CAST({quote(name)} AS {ZONED}) AS {quote(name)}"
+        if name in utc
+        else quote(name)
+        for name in wanted
+    ]
     return f"SELECT {', '.join(items)} FROM {_read(input, files, {name: types[name] for name in names})}"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from odibi.engine.header import unpacked
 from odibi.engine.pandas.formats.base import File, scratch
@@ -14,6 +14,11 @@ from odibi.errors import DataError
 
 if TYPE_CHECKING:
     import zipfile
+
+MARK = "\x1e"
+"""Begins lines that are comments, in copies of ours."""
+_OTHER_BYTES = "surrogateescape"
+"""Bytes that are no UTF-8 stay as they are: DuckDB tells of them, with their line."""
 
 
 def unpack(session: Session, file: File, suffixes: Sequence[str]) -> list[tuple[str, str]]:
@@ -71,6 +76,42 @@ def _broken(file: File, detail: str) -> DataError:
         f"{file.display} is no whole {file.compression} file ({detail}); it was cut off or is of another kind: "
         "write it again, or state `compression`"
     )
+
+
+def with_marks(session: Session, file: File, options: Mapping[str, Any]) -> str:
+    """A UTF-8 copy of a text file in which the lines that are comments are one `MARK` each. DuckDB also takes what
+    stands behind the character in a line of data for a comment, and would leave it out."""
+    import io
+
+    name = os.path.splitext(file.local)[0] if file.compression != "none" else file.local
+    local, encoding = scratch(session, name), options.get("encoding", "utf-8")
+    known = "utf-8-sig" if encoding == "utf-8" else encoding
+    try:
+        with (
+            open(file.local, "rb") as packed,
+            unpacked(packed, file.compression) as stream,
+            io.TextIOWrapper(stream, known, _OTHER_BYTES if encoding == "utf-8" else "strict", newline="") as source,
+            open(local, "w", encoding="utf-8", errors=_OTHER_BYTES, newline="") as target,
+        ):
+            target.writelines(_marked(source, options))
+    except (UnicodeError, EOFError) as error:
+        raise DataError(f"{file.display} is not {encoding} text ({error}); state the right `encoding`") from error
+    return local
+
+
+def _marked(lines: Iterable[str], options: Mapping[str, Any]) -> Iterator[str]:
+    comment, left = options["comment"], options.get("skip_rows", 0)
+    quote, escape = options.get("quote", '"'), options.get("escape", '"')
+    quoted = False
+    for line in lines:
+        if left:
+            left -= 1
+        elif not quoted and line.startswith(comment):
+            line = MARK + line[len(line.rstrip("\r\n")) :]  # noqa: PLW2901 - as many lines as before
+        elif quote:
+            bare = line.replace(escape + quote, "") if escape and escape != quote else line
+            quoted ^= bare.count(quote) % 2 == 1
+        yield line
 
 
 def transcode(session: Session, file: File, encoding: str) -> str:

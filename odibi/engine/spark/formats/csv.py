@@ -98,7 +98,9 @@ def _header(input: Input, file: File) -> tuple[str, ...]:
         file.display, partial(input.open, file), file.compression, delimiter_of(file.path, options), options
     )
     if spans and not options.get("multiline") and not _in_python(input, file):
-        raise DataError(f"{file.display}: fields in quotes hold line breaks; set multiline: true")
+        raise DataError(
+            f"{file.display}: fields in quotes hold line breaks; set multiline: true, or close the quote that is open"
+        )
     return _names(input, file, first)
 
 

@@ -10,10 +10,13 @@ from typing import Any
 from odibi.engine.spark.formats.base import literal, quote
 from odibi.engine.spark.raised import OURS
 from odibi.engine.spark.types import spark_type
+from odibi.errors import DataError
 from odibi.formats.dates import java_of
 from odibi.types import INTEGERS, DataType
 
 MAX_SHOWN = 200
+_LONG_FRACTION = r"^([^eE]*\.[0-9]{19})[0-9]+\s*$"
+"""Digits that a decimal would round, and the integer then once more: of 0.49999999999 came 1."""
 REPLACED = "\ufffd"
 """What a decoder puts where bytes are no character."""
 WAY_OUT = "; declare another type in the read's `schema`, or name the text in `null_values`"
@@ -30,9 +33,15 @@ class Patterns:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Patterns:
-        """Those that the options state."""
-        date, timestamp = (options.get(name) or "" for name in ("date_format", "timestamp_format"))
-        return cls(java_of(date, parsing=True) if date else "", java_of(timestamp, parsing=True) if timestamp else "")
+        """Those that the options state. Raises `DataError` for one that Spark can not read with."""
+        return cls(_pattern(options, "date_format"), _pattern(options, "timestamp_format"))
+
+
+def _pattern(options: Mapping[str, Any], name: str) -> str:
+    try:
+        return java_of(options[name], parsing=True) if options.get(name) else ""
+    except ValueError as error:
+        raise DataError(f"{name} {error}") from error
 
 
 def typed(name: str, type: DataType, patterns: Patterns, file: str, guarded: bool = False) -> str:
@@ -87,7 +96,8 @@ def attempt(text: str, type: DataType, patterns: Patterns) -> str:
     """SQL that is the value of a text, NULL where it is none."""
     name = spark_type(type).simpleString()
     if type.name in INTEGERS:
-        rounded = f"try_cast(round(try_cast({text} AS DECIMAL(38,10))) AS {name})"
+        short = f"regexp_replace({text}, {literal(_LONG_FRACTION)}, '$1')"
+        rounded = f"try_cast(round(try_cast({short} AS DECIMAL(38,19))) AS {name})"
         return f"coalesce(try_cast({text} AS {name}), {rounded})"
     if type.name in ("float", "double"):
         ends = {letter: f"endswith({text}, '{letter}')" for letter in "dDfF"}  # 1.5d is Java
@@ -102,7 +112,9 @@ def attempt(text: str, type: DataType, patterns: Patterns) -> str:
 
 def _date(text: str, patterns: Patterns) -> str:
     if patterns.date:
-        return _century(f"CAST(try_to_timestamp({text}, {literal(patterns.date)}) AS DATE)", patterns.date, "DATE")
+        return _century(
+            f"CAST(try_to_timestamp(trim({text}), {literal(patterns.date)}) AS DATE)", patterns.date, "DATE"
+        )
     day = f"coalesce(try_cast({text} AS DATE), try_cast(replace({text}, '/', '-') AS DATE))"
     moment = f"CAST({_timestamp(text, 'timestamp_ntz', Patterns())} AS DATE)"
     return f"CASE WHEN length(trim({text})) > 10 THEN {moment} WHEN {_has_day(text)} THEN {day} END"
@@ -110,7 +122,7 @@ def _date(text: str, patterns: Patterns) -> str:
 
 def _timestamp(text: str, type: str, patterns: Patterns) -> str:
     if patterns.timestamp:
-        moment = f"CAST(try_to_timestamp({text}, {literal(patterns.timestamp)}) AS {type})"
+        moment = f"CAST(try_to_timestamp(trim({text}), {literal(patterns.timestamp)}) AS {type})"
         return _century(moment, patterns.timestamp, type)
     moment = f"coalesce(try_cast({text} AS {type}), try_cast(replace({text}, '/', '-') AS {type}))"
     whole = f"length(trim({text})) <= 10 OR instr({text}, ':') > 0"

@@ -61,6 +61,10 @@ def test_lines_that_are_broken_in_quotes_are_told(engine: SparkEngine, tmp_path:
     (tmp_path / "a.csv").write_text('a,b\n1,"x\ny"\n2,z\n')
     with pytest.raises(DataError, match=r"raw:a.csv: fields in quotes hold line breaks; set multiline: true"):
         scan(engine, tmp_path, "a.csv", "csv")
+    for end in ('1,"x\n2,y"\n', '1,"x\n2,y\n', '1,"x'):  # parts of the right width, and what nobody closes
+        (tmp_path / "c.csv").write_text(f"a,b\n{end}")
+        with pytest.raises(DataError, match=r"raw:c.csv: .*set multiline: true, or close the quote"):
+            scan(engine, tmp_path, "c.csv", "csv")
     (tmp_path / "b.csv").write_text("a,b\n" + "1,x\n" * 30_000 + '1,"x\ny"\n')
     with pytest.raises(DataError, match=r"raw:b.csv, line 3000[23]: .*multiline: true"):
         scan(engine, tmp_path, "b.csv", "csv")
@@ -169,3 +173,14 @@ def test_quotes_that_are_fine(engine: SparkEngine, tmp_path: Path, end: str) -> 
     rows = frame.data.collect()
     assert rows[0].t == "a\nb\n"
     assert [row.id for row in rows] == [-1, 10_000, 10_001][: len(rows)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("EEE, dd MMM yyyy", "has the day of the week, which Spark writes"), ("%U %Y", "has '%U' in")]
+)
+def test_patterns_that_spark_can_not_read_with_are_told(
+    engine: SparkEngine, tmp_path: Path, pattern: str, said: str
+) -> None:
+    (tmp_path / "a.csv").write_text('d\n"Mon, 01 Jan 2024"\n')
+    with pytest.raises(DataError, match=f"timestamp_format {said}"):
+        scan(engine, tmp_path, "a.csv", "csv", timestamp_format=pattern)
