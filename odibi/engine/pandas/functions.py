@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from odibi.context import Context
+from odibi.engine.pandas import errors
 from odibi.engine.pandas.session import DuckFrame, Session
 from odibi.engine.tables import Types, table_of
 from odibi.errors import DataError
@@ -27,11 +28,20 @@ def call(
     the line in the user's file where the function fails."""
     with ExitStack() as stack:
         given = None if current is None else _given(session, wanted_frame(function), context, current, stack)
-        returned = run_function(function, context, given, params)
+        returned = run_function(function, context, given, params, _in_words)
         try:
             return from_python(session, returned, lambda: _types_of(session, context, current))
         except DataError as error:
             raise DataError(f"function {getattr(function, '__name__', function)!r}: {error}") from error
+
+
+def _in_words(error: BaseException) -> str | None:
+    """What a user's function ran into, where DuckDB raised it. What ends a run goes through."""
+    if not isinstance(error, duckdb.Error):
+        return None
+    if errors.is_interrupt(error):
+        raise error
+    return str(errors.explain(error, "", None, {}))
 
 
 def _given(session: Session, wanted: Wanted, context: Any, current: DuckFrame, stack: ExitStack) -> Any:

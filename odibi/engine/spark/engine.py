@@ -301,13 +301,27 @@ class SparkEngine(Engine):
     ) -> Iterator[None]:
         """Turn Spark's errors into texts for the user. `end` is what is read or written."""
         from odibi.engine.spark import errors
-        from odibi.engine.spark.session import END_SECONDS, ended, has_ended, is_cut_off, is_end
+        from odibi.engine.spark.session import (
+            END_SECONDS,
+            ended,
+            has_ended,
+            is_cut_off,
+            is_end,
+            is_stopped,
+            stopped,
+        )
 
         session = self.session  # raises in its own words where there is no Spark
         raised: tuple[type[BaseException], ...] = (*errors.spark_errors(), ConnectionError)
+        if is_stopped(session.spark):  # pyspark would not say so, but ask None for something
+            raise stopped()
         try:
             with session.working():
                 yield
+        except AttributeError as error:
+            if not is_stopped(session.spark):
+                raise
+            raise stopped() from error  # by another node, while this one was at work
         except raised as error:
             if is_cut_off(error) and has_ended(session.spark, END_SECONDS):
                 raise ended() from error

@@ -17,7 +17,7 @@ from typing import Any
 from odibi.context import Context
 from odibi.engine.spark import errors, executors
 from odibi.engine.spark.frame import SparkFrame
-from odibi.engine.spark.session import Session, is_stopped
+from odibi.engine.spark.session import Session, is_stopped, stopped
 from odibi.engine.spark.types import columns_of
 from odibi.engine.tables import Types, arrow_type, check_names, native_of, package_of, table_of
 from odibi.errors import DataError, OdibiError
@@ -46,6 +46,8 @@ def call(
     returned = run_function(function, context, given, params, _in_words)
     frames = _frames(context, current)
     name = getattr(function, "__name__", function)
+    if is_stopped(session.spark):
+        raise stopped(f"function {name!r} stopped the Spark session")
     late: tuple[type[BaseException], ...] = (*errors.spark_errors(), PicklingError)
     try:
         frame = from_python(session, returned, lambda: _types_of(frames))

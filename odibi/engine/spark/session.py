@@ -108,6 +108,8 @@ class Session:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
+        if is_stopped(self.spark):  # by a function of the user's, for example
+            return
         with suppress(PySparkException, Py4JError, OSError):  # a dead JVM is told of by what works with it
             if self.platform.connect:
                 (self.spark.addTag if on else self.spark.removeTag)(self.tag)
@@ -121,6 +123,8 @@ class Session:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
+        if is_stopped(self.spark):
+            return
         with suppress(PySparkException, Py4JError, OSError):
             if self.platform.connect:
                 self.spark.interruptTag(self.tag)
@@ -222,6 +226,14 @@ def is_stopped(spark: Any) -> bool:
         return stopped
     context = getattr(spark, "_sc", None)
     return context is not None and context._jsc is None
+
+
+def stopped(who: str = "the Spark session was stopped") -> UnsupportedError:
+    """What is told where a session was stopped that a run still works with."""
+    return UnsupportedError(
+        f"{who}, which the rest of the run needs; leave spark.stop() out: odibi ends the session that it builds, and no"
+        " other"
+    )
 
 
 def _session(given: Any) -> tuple[Any, bool]:

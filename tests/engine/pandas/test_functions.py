@@ -234,3 +234,16 @@ def test_a_failing_function_is_named_with_its_line(session: Session) -> None:
         f"function 'fails' failed: KeyError: 'amuont'\n  at {__file__}:{fails.__code__.co_firstlineno + 1}"
     )
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_what_duckdb_refuses_a_function_is_told_as_it_is_of_sql(session: Session) -> None:
+    def adds(context: Any, current: Any) -> Any:
+        return current.with_columns(y=nw.col("name") + 1)
+
+    adds.__annotations__["current"] = nw.LazyFrame
+    with pytest.raises(OdibiError) as caught:
+        call(session, adds, Context(None, {}), session.frame("SELECT 'x' AS name"), {})
+    first, *lines = str(caught.value).split("\n")
+    assert first.startswith("function 'adds' failed: no function fits +(VARCHAR, INTEGER); it takes: ")
+    assert first.endswith("…; cast the arguments")
+    assert lines == [f"  at {__file__}:{adds.__code__.co_firstlineno + 1}"]

@@ -18,7 +18,8 @@ from odibi.context import Context
 from odibi.engine import SparkEngine
 from odibi.engine.base import Query
 from odibi.engine.spark import functions as module
-from odibi.errors import DataError, OdibiError, SqlError
+from odibi.engine.spark import session
+from odibi.errors import DataError, OdibiError, SqlError, UnsupportedError
 from odibi.testing import assert_frame_equal
 
 
@@ -217,6 +218,31 @@ def test_what_pandas_refuses_is_not_put_down_to_spark(engine: SparkEngine, funct
     with pytest.raises(OdibiError, match=r"nmae") as caught:
         call(engine, function)
     assert "nw.LazyFrame" not in str(caught.value)
+
+
+def test_a_function_that_stops_the_session_is_told(engine: SparkEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[bool] = []
+    monkeypatch.setattr(module, "is_stopped", lambda spark: bool(ended))
+    monkeypatch.setattr(session, "is_stopped", lambda spark: bool(ended))
+
+    def stops(context: Any, current: Any) -> Any:
+        ended.append(True)  # as spark.stop() would, for everybody
+        return current
+
+    with pytest.raises(
+        UnsupportedError, match=r"^function 'stops' stopped the Spark session, which the rest of the run"
+    ):
+        call(engine, stops)
+    with pytest.raises(UnsupportedError, match=r"^the Spark session was stopped, which .*leave spark.stop\(\) out"):
+        engine.adopt(None)
+
+
+def test_a_session_that_is_stopped_meanwhile_is_told(engine: SparkEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = iter([False])
+    monkeypatch.setattr(session, "is_stopped", lambda spark: next(states, True))
+    with pytest.raises(UnsupportedError, match=r"^the Spark session was stopped, which the rest of the run needs"):
+        with engine._explained():
+            raise AttributeError("'NoneType' object has no attribute 'sc'")
 
 
 def wrong_column(context: Any, current: Any) -> Any:
