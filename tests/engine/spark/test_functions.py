@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -220,10 +221,18 @@ def test_what_pandas_refuses_is_not_put_down_to_spark(engine: SparkEngine, funct
     assert "nw.LazyFrame" not in str(caught.value)
 
 
-def test_a_function_that_stops_the_session_is_told(engine: SparkEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def ended(engine: SparkEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """The session counts as stopped once something is in the list."""
     ended: list[bool] = []
-    monkeypatch.setattr(module, "is_stopped", lambda spark: bool(ended))
-    monkeypatch.setattr(session, "is_stopped", lambda spark: bool(ended))
+    for each in (module, session):
+        monkeypatch.setattr(each, "is_stopped", lambda spark: bool(ended))
+    yield ended
+    ended.clear()
+    engine.session._mark(on=False)  # which a session that is really stopped has no more
+
+
+def test_a_function_that_stops_the_session_is_told(engine: SparkEngine, ended: list[bool]) -> None:
 
     def stops(context: Any, current: Any) -> Any:
         ended.append(True)  # as spark.stop() would, for everybody
@@ -237,12 +246,11 @@ def test_a_function_that_stops_the_session_is_told(engine: SparkEngine, monkeypa
         engine.adopt(None)
 
 
-def test_a_session_that_is_stopped_meanwhile_is_told(engine: SparkEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    states = iter([False])
-    monkeypatch.setattr(session, "is_stopped", lambda spark: next(states, True))
-    with pytest.raises(UnsupportedError, match=r"^the Spark session was stopped, which the rest of the run needs"):
-        with engine._explained():
-            raise AttributeError("'NoneType' object has no attribute 'sc'")
+def test_a_session_that_is_stopped_meanwhile_is_told(engine: SparkEngine, ended: list[bool]) -> None:
+    told = pytest.raises(UnsupportedError, match=r"^the Spark session was stopped, which the rest of the run needs")
+    with told, engine._explained():
+        ended.append(True)
+        raise AttributeError("'NoneType' object has no attribute 'sc'")
 
 
 def wrong_column(context: Any, current: Any) -> Any:
