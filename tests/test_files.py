@@ -537,6 +537,16 @@ def test_files_are_added_to_the_folder_that_they_were_made_for(tmp_path):
     assert names(tmp_path) == ["t"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_what_a_link_leads_to_is_as_it_was(tmp_path):
+    location = Location(str(tmp_path / "t"), str(tmp_path), "lake", "t")
+    write(Location(str(tmp_path / "real"), str(tmp_path), "lake", "real"), "old", folder=True)
+    Path(location.uri).symlink_to("real")
+    write(location, "new", folder=True, expected=unchanged(location))
+    assert (tmp_path / "t" / "part-0.csv").read_text() == "new"
+    assert (tmp_path / "real" / "part-0.csv").read_text() == "old"
+
+
 def test_files_are_added_to_a_folder_on_another_disk(tmp_path, monkeypatch):
     rename = os.rename
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from odibi.engine.base import Source, Target
@@ -31,6 +33,23 @@ def check_partitionable(target: Target) -> None:
         raise DataError(
             f"format {target.format} can not be partitioned; leave partition_by out, or write a Delta table"
         )
+
+
+def keeping_partitions(target: Target, location: Location, columns: Sequence[Column]) -> Target:
+    """The target of an append, which keeps the partitioning of the files that are there where it states none: a file
+    beside the folders of partitions would make the whole unreadable."""
+    if target.partition_by or target.mode != "append" or not FORMATS[target.format].partitionable:
+        return target
+    inside = partitions_of(location)
+    return replace(target, partition_by=inside) if set(inside) <= {column.name for column in columns} else target
+
+
+def partitions_of(location: Location) -> tuple[str, ...]:
+    """Names of the `k=v` folders in a folder, from the path of its first file."""
+    files = files_for(location)
+    first = next(iter(files.walk(location.uri)), location.uri) if files.kind(location.uri) == "folder" else location.uri
+    parts = Path(first[len(location.uri) :]).parts[:-1]
+    return tuple(part.split("=", 1)[0] for part in parts if "=" in part[1:])
 
 
 def as_source(target: Target, columns: Sequence[Column], **more: Any) -> Source:

@@ -481,7 +481,8 @@ def _replace(location: Location, new: str, stage: str, expected: Expected | None
     for attempt in range(PUBLISH_ATTEMPTS):
         _move_aside(target, new, stage)
         old = os.path.join(stage, "old")
-        if expected is not None and not expected(old if os.path.lexists(old) else target):
+        moved_link = os.path.islink(old)  # which may lead nowhere from here
+        if expected is not None and not moved_link and not expected(old if os.path.lexists(old) else target):
             raise ChangedMeanwhile(location)
         try:
             os.replace(new, target)

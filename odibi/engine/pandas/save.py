@@ -20,7 +20,7 @@ from odibi.engine.pandas.cast import plan_cast
 from odibi.engine.pandas.errors import is_interrupt
 from odibi.engine.pandas.formats import FORMATS
 from odibi.engine.pandas.session import DuckFrame, Session
-from odibi.engine.targets import as_source, check_partitionable, is_there, sizes_of
+from odibi.engine.targets import as_source, check_partitionable, is_there, keeping_partitions, sizes_of
 from odibi.files import added, explained, files_for, new_txn, staged
 from odibi.files.changes import Seen, told_as_change, unchanged
 from odibi.files.stages import ChangedMeanwhile
@@ -60,6 +60,8 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
     exists = is_there(target, location)
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
+    if exists:
+        target = keeping_partitions(target, location, frame.columns)
     with told_as_change(location, seen, (duckdb.Error,), is_interrupt):
         old = _existing(session, frame, target) if exists and target.mode == "append" else None
     plan = plan_cast(frame.columns, target.schema, old.columns if old else None, target.mode)

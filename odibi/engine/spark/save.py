@@ -14,9 +14,10 @@ from odibi.engine.spark import errors
 from odibi.engine.spark.cast import apply, plan_cast
 from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.keep import keep
+from odibi.engine.spark.places import reachable
 from odibi.engine.spark.run_checks import Checking
 from odibi.engine.spark.session import Session
-from odibi.engine.targets import is_there, sizes_of
+from odibi.engine.targets import is_there, keeping_partitions, sizes_of
 from odibi.files.changes import told_as_change, unchanged
 from odibi.files.stages import ChangedMeanwhile
 
@@ -40,6 +41,8 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
     exists = is_there(target, location)
     if exists and target.mode == "ignore":
         return WriteReport(frame, frame.rows, frame.columns, written=False)
+    if exists and reachable(location):
+        target = keeping_partitions(target, location, frame.columns)
     with told_as_change(location, seen, errors.spark_errors(), errors.is_interrupt):
         old = publish.existing(session, frame, target) if exists and target.mode == "append" else None
     plan = plan_cast(frame.data.schema, frame.columns, target.schema, old.columns if old else None, target.mode)

@@ -316,7 +316,9 @@ def write(session: Session, frame: DuckFrame, target: Target, path: str) -> int:
 
 
 def _texts(frame: DuckFrame, target: Target) -> str:
-    """The frame with dates, timestamps and non-finite numbers as the text that both engines read."""
+    """The frame with dates, timestamps and non-finite numbers as the text that both engines read. A NULL that is alone
+    in its line is quoted: a blank line is no row to Spark."""
+    alone = len(frame.columns) - len(target.partition_by) == 1 and not target.options.get("null_values")
     formats = [patterns(target.options).get(name) for name in ("date_format", "timestamp_format")]
     items = []
     for column in frame.columns:
@@ -326,6 +328,8 @@ def _texts(frame: DuckFrame, target: Target) -> str:
                 f"CASE WHEN isfinite({name}) THEN CAST({name} AS VARCHAR) WHEN isnan({name}) THEN 'NaN' "
                 f"WHEN {name} > 0 THEN 'Infinity' WHEN {name} < 0 THEN '-Infinity' END"
             )
+        if alone and column.name not in target.partition_by:
+            text = f"coalesce(CAST({text or name} AS VARCHAR), '')"
         items.append(f"{text} AS {name}" if text else name)
     return f"SELECT {', '.join(items)} FROM ({frame.sql}\n)"
 

@@ -23,7 +23,7 @@ from odibi.engine.spark.frame import SparkFrame
 from odibi.engine.spark.places import reachable, spark_path
 from odibi.engine.spark.raised import OURS
 from odibi.engine.spark.session import Session
-from odibi.engine.targets import as_source, check_partitionable
+from odibi.engine.targets import as_source, check_partitionable, partitions_of
 from odibi.errors import DataError
 from odibi.files import Files, added, check_replaceable, explained, files_for, is_hidden, new_txn, staged
 from odibi.files.changes import Seen
@@ -99,18 +99,10 @@ def _goes_beside(codec: Codec, old: SparkFrame, new: SparkFrame, target: Target,
         return True
     if location.local_path is None:
         return files_for(location).kind(location.uri) == "folder"
-    inside = tuple(_partitions(location))
+    inside = partitions_of(location)
     return inside == target.partition_by and (
         target.format != "csv" or target.options.get("header", True) or not inside
     )
-
-
-def _partitions(location: Location) -> list[str]:
-    """Names of the `k=v` folders in the target, from the first file's path."""
-    files = files_for(location)
-    first = next(iter(files.walk(location.uri)), location.uri) if files.kind(location.uri) == "folder" else location.uri
-    parts = Path(first[len(location.uri) :]).parts[:-1]
-    return [part.split("=", 1)[0] for part in parts if "=" in part[1:]]
 
 
 def _whole(old: SparkFrame, new: SparkFrame) -> SparkFrame:

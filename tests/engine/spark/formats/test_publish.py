@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -114,6 +115,16 @@ def test_a_failed_write_leaves_what_is_there(
     assert {path: path.read_bytes() for path in lake.folder.rglob("*") if path.is_file()} == contents
 
 
+def test_a_null_that_is_alone_in_its_line_is_a_row(lake: Lake, on_spark: Engine, on_pandas: Engine) -> None:
+    rows = [{"id": 1}, {"id": None}, {"id": 2}]
+    for one, other in ((on_pandas, on_spark), (on_spark, on_pandas)):
+        lake.write(one, "t.csv", "csv", rows, {"id": "bigint"})
+        lake.write(other, "t.csv", "csv", rows, {"id": "bigint"}, "append")
+        for engine in (one, other):
+            frame = engine.scan(Source(lake.connection, "t.csv", "csv", {}, {"id": parse_type("bigint")}))
+            assert len(engine.narwhals(frame, lazy=False)) == 6
+
+
 def test_partitions_are_appended_to(lake: Lake, on_spark: Engine, on_pandas: Engine) -> None:
     lake.write(on_spark, "p", "parquet", partition_by=("name",))
     old = {path.name for path in (lake.folder / "p").rglob("part-*")}
@@ -122,6 +133,19 @@ def test_partitions_are_appended_to(lake: Lake, on_spark: Engine, on_pandas: Eng
     assert old < new
     assert lake.ids(on_spark, "p", "parquet") == lake.ids(on_pandas, "p", "parquet") == [1, 1, 2, 2]
     assert set(lake.ids(on_spark, "p", "parquet", "name")) == {"a,b", 'ü "x"\ny'}
+
+
+@pytest.mark.parametrize("name", ["on_spark", "on_pandas"])
+def test_an_append_that_states_no_partitions_keeps_those_that_are_there(
+    lake: Lake, request: pytest.FixtureRequest, on_spark: Engine, on_pandas: Engine, name: str
+) -> None:
+    engine = request.getfixturevalue(name)
+    for format in ("parquet", "csv"):
+        lake.write(engine, "p", format, partition_by=("name",))
+        lake.write(engine, "p", format, mode="append")
+        assert {path.parent.name[:5] for path in (lake.folder / "p").rglob("part-*")} == {"name="}
+        assert lake.ids(on_spark, "p", format) == lake.ids(on_pandas, "p", format) == [1, 1, 2, 2]
+        shutil.rmtree(lake.folder / "p")
 
 
 @pytest.mark.parametrize("format", ["csv", "json", "parquet", "avro"])
