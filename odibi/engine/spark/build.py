@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from odibi.engine.spark import jars
 from odibi.engine.spark.platform import explain_refusal
+from odibi.engine.spark.raised import clean, read
 from odibi.engine.spark.settings import REDACTION, SECRET_SETTINGS, SETTINGS
 from odibi.errors import AccessError, MissingExtraError, OdibiError, install_command
 
@@ -302,8 +303,14 @@ def _explained(error: BaseException, remote: str) -> OdibiError:
         return AccessError(f"the Spark Connect server of SPARK_REMOTE can not be reached: {first}")
     if "JAVA_GATEWAY_EXITED" in text:
         return AccessError(f"Spark's JVM did not start; {_about_java()}")
-    first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
-    return explain_refusal(error) or AccessError(f"the Spark session could not be started: {first}")
+    if "stopped SparkContext" in text:  # while it was made: Spark ends itself where its master does not answer
+        master = given_settings().get("spark.master", os.environ.get("MASTER", "local"))
+        return AccessError(
+            f"Spark's master {master} does not answer, or has refused the application; see that it runs, or name"
+            " another one (spark.master)"
+        )
+    said = clean(read(error)) or type(error).__name__
+    return explain_refusal(error) or AccessError(f"the Spark session could not be started: {said}")
 
 
 def _about_java() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -371,6 +372,27 @@ def test_a_jvm_that_does_not_start_is_explained(monkeypatch: pytest.MonkeyPatch)
         "Spark's JVM did not start; /jdk/bin/java is Java 11.0.2, and Spark 4.2.0 needs 17 or newer; name one by"
         " JAVA_HOME"
     )
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (
+            "java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.\nThis stopped",
+            r"^Spark's master spark://host:7077 does not answer, .*name another one \(spark.master\)$",
+        ),
+        (
+            "org.apache.spark.SparkException: Could not parse Master URL: 'spak://host'",
+            r"^the Spark session could not be started: Could not parse Master URL: 'spak://host'$",
+        ),
+    ],
+)
+def test_a_master_that_can_not_be_used_is_named(monkeypatch: pytest.MonkeyPatch, raised: str, told: str) -> None:
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--master spark://host:7077 pyspark-shell")
+    calling = "An error occurred while calling None.org.apache.spark.sql.classic.SparkSession.\n: "
+    found = build._explained(RuntimeError(f"{calling}{raised}\n\tat org.apache.spark.X.x(X.scala:1)"), "")
+    assert type(found) is AccessError
+    assert re.search(told, str(found))
 
 
 def test_a_connect_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
