@@ -64,7 +64,7 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
         target = keeping_partitions(target, location, frame.columns)
     with told_as_change(location, seen, (duckdb.Error,), is_interrupt):
         old = _existing(session, frame, target) if exists and target.mode == "append" else None
-    plan = plan_cast(frame.columns, target.schema, old.columns if old else None, target.mode)
+        plan = plan_cast(frame.columns, target.schema, old.columns if old else None, target.mode)
     if frame.lazy and (checks.items or target.reused or old):  # it is used more than once: compute it once
         frame = session.keep(frame)
     results = checked(session, frame, checks)

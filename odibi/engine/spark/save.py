@@ -45,7 +45,7 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
         target = keeping_partitions(target, location, frame.columns)
     with told_as_change(location, seen, errors.spark_errors(), errors.is_interrupt):
         old = publish.existing(session, frame, target) if exists and target.mode == "append" else None
-    plan = plan_cast(frame.data.schema, frame.columns, target.schema, old.columns if old else None, target.mode)
+        plan = plan_cast(frame.data.schema, frame.columns, target.schema, old.columns if old else None, target.mode)
     checking = Checking(session, frame, checks)
     asks_after = FORMATS[target.format].single and checking.row and not checking.fails
     if frame.lazy and (checking.asks_before or asks_after or target.reused):

@@ -161,6 +161,22 @@ def test_what_another_writer_takes_away_is_told_as_that(engine, tmp_path, monkey
     assert engine.is_transient(told.value)
 
 
+def test_partitions_that_another_writer_takes_away_are_told_as_that(engine, tmp_path, monkeypatch):
+    sql, options = "SELECT 1 AS id, 'x' AS p", {"partition_by": ["p"]}
+    write(engine, tmp_path, "t.parquet", sql, **options)
+    real = save._existing
+
+    def late(*args):
+        found = real(*args)
+        monkeypatch.setattr(save, "_existing", real)
+        write(engine, tmp_path, "t.parquet", sql, mode="overwrite", **options)
+        return found
+
+    monkeypatch.setattr(save, "_existing", late)
+    with pytest.raises(ChangedMeanwhile):
+        write(engine, tmp_path, "t.parquet", sql, **options)
+
+
 def test_who_comes_second_with_mode_ignore_leaves_what_is_there(engine, tmp_path, monkeypatch):
     real = save._write
 
