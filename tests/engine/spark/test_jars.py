@@ -114,9 +114,13 @@ def test_an_unknown_spark_is_named_with_those_that_are_known(install: Callable[.
     assert jars.found() == ()
 
 
-def test_a_pyspark_without_spark_in_it_needs_no_jars(install: Callable[..., Path]) -> None:
+def test_a_pyspark_without_spark_in_it_needs_no_jars(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = install()
     shutil.rmtree(home / "jars")
+    monkeypatch.delenv("SPARK_HOME")
+    monkeypatch.setattr(jars, "spark_home", lambda: home)
     with pytest.raises(UnsupportedError, match="needs a Spark Connect server; the jars are the server's"):
         jars.fetch()
 
