@@ -75,7 +75,7 @@ def _save_files(session: Session, frame: DuckFrame, target: Target, checks: Chec
         with told_as_change(location, seen, (duckdb.Error,), is_interrupt), explained(location, "write"):
             rows = _write(session, cast, old, target, location, seen)
     except ChangedMeanwhile:
-        if target.mode != "ignore" or not is_there(target, location):
+        if target.mode == "append" or not is_there(target, location):  # which mode error forbids
             raise
         return WriteReport(frame, frame.rows, frame.columns, written=False)
     sizes = sizes_of(location)

@@ -57,9 +57,9 @@ def _save_files(session: Session, frame: SparkFrame, target: Target, checks: Che
         try:
             counted = publish.put(session, replace(cast, data=data), target, location, old, seen)
         except ChangedMeanwhile:
-            if target.mode == "ignore" and is_there(target, location):
-                return WriteReport(frame, frame.rows, frame.columns, written=False)
-            raise
+            if target.mode == "append" or not is_there(target, location):  # which mode error forbids
+                raise
+            return WriteReport(frame, frame.rows, frame.columns, written=False)
         except errors.spark_errors() as error:
             if old is not None and errors.is_out_of_touch(error):
                 raise rules.may_still_come(location, str(error).strip().split("\n")[0]) from None

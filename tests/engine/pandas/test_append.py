@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from odibi.connections import LocalConnection
 from odibi.engine import PandasEngine
 from odibi.engine.pandas import save
-from odibi.errors import DataError
+from odibi.errors import DataError, TargetExistsError
 from odibi.files import added, new_txn
 from odibi.files.stages import ChangedMeanwhile
 
@@ -177,7 +178,8 @@ def test_partitions_that_another_writer_takes_away_are_told_as_that(engine, tmp_
         write(engine, tmp_path, "t.parquet", sql, **options)
 
 
-def test_who_comes_second_with_mode_ignore_leaves_what_is_there(engine, tmp_path, monkeypatch):
+@pytest.mark.parametrize("mode", ["ignore", "error"])
+def test_who_comes_second_leaves_what_is_there(engine, tmp_path, monkeypatch, mode):
     real = save._write
 
     def late(*args):
@@ -186,5 +188,7 @@ def test_who_comes_second_with_mode_ignore_leaves_what_is_there(engine, tmp_path
         return real(*args)
 
     monkeypatch.setattr(save, "_write", late)
-    write(engine, tmp_path, "t.csv", "SELECT 2 AS id", mode="ignore")
+    told = pytest.raises(TargetExistsError, match="exists and the mode is error") if mode == "error" else nullcontext()
+    with told:
+        write(engine, tmp_path, "t.csv", "SELECT 2 AS id", mode=mode)
     assert (tmp_path / "t.csv").read_text() == "id\n1\n"

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from odibi.connections import LocalConnection
 from odibi.engine import Engine, PandasEngine, SparkEngine
 from odibi.engine.base import Query, Source, Target
 from odibi.engine.spark.formats import publish
-from odibi.errors import DataError, DataNotFoundError, OdibiError, UnsupportedError
+from odibi.errors import DataError, DataNotFoundError, OdibiError, TargetExistsError, UnsupportedError
 from odibi.files import stages
 from odibi.testing import MemoryConnection
 from odibi.testing.frames import arrow_table
@@ -291,3 +292,20 @@ def test_memory_is_refused(on_spark: Engine) -> None:
     ):
         with pytest.raises(UnsupportedError, match=r"'mem' keeps its files in the memory.*; use a connection of type"):
             use()
+
+
+@pytest.mark.parametrize("mode", ["ignore", "error"])
+def test_who_comes_second_leaves_what_is_there(
+    lake: Lake, on_spark: Engine, on_pandas: Engine, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    real = publish.put
+
+    def late(*given: Any) -> Any:
+        lake.write(on_pandas, "t.csv", "csv", [{**ROWS[0], "id": 7}])
+        return real(*given)
+
+    monkeypatch.setattr(publish, "put", late)
+    told = pytest.raises(TargetExistsError, match="exists and the mode is error") if mode == "error" else nullcontext()
+    with told:
+        lake.write(on_spark, "t.csv", "csv", mode=mode)
+    assert lake.ids(on_pandas, "t.csv", "csv") == [7]
