@@ -34,6 +34,8 @@ def problems(function: Callable[..., Any], params: Mapping[str, Any]) -> list[Fi
     name = getattr(function, "__name__", str(function))
     if not takes_context(signature):
         return [(None, f"function {name!r} takes no context", f"write it as def {name}(context, current=None, …)")]
+    if inspect.iscoroutinefunction(function):
+        return [(None, f"function {name!r} is async, and nobody would await it", f"write it as def {name}(…)")]
     accepted = own_parameters(signature)
     found = [
         *_unknown(name, signature, accepted, params),

@@ -189,6 +189,14 @@ def test_a_function_without_a_context_is_explained() -> None:
     assert "def f(context, current=None" in hint
 
 
+def test_a_function_that_nobody_would_await_is_refused() -> None:
+    async def f(context: Any, current: Any) -> Any: ...
+
+    ((_, message, hint),) = signature_problems(f, {})
+    assert message == "function 'f' is async, and nobody would await it"
+    assert hint == "write it as def f(…)"
+
+
 def test_a_function_that_takes_anything_takes_any_parameter() -> None:
     def f(context: Any, **params: Any) -> None: ...
 
