@@ -127,8 +127,14 @@ def read(sql: str) -> Syntax:
         return Syntax(deterministic=False)
     if tree is None:
         return Syntax(deterministic=False)
+    from sqlglot import exp
+
     found = Syntax(tree)
     for node, ctes in _nodes(tree):
+        if node.arg_key == "from_" and isinstance(
+            node.this, exp.Select
+        ):  # a table or column that is called like a word
+            return Syntax(deterministic=False)
         _look(node, ctes, found, sql)
     return found
 

@@ -101,6 +101,14 @@ def test_names_of_inputs_may_be_odd(engine: SparkEngine, spark: Any, name: str, 
     assert rows(engine, sql.replace("{}", quoted), {name: frame, "other": frame}) == [(7,)]
 
 
+def test_names_that_are_words_of_sql(engine: SparkEngine, spark: Any) -> None:
+    """Spark reserves none of them."""
+    frame = engine.adopt(spark.createDataFrame([(7,)], "from int"))
+    for sql in ("SELECT * FROM select", "SELECT 1 AS a, from FROM select", "SELECT s.from FROM select s"):
+        assert rows(engine, sql, {"select": frame})[0][-1] == 7
+        assert not engine.analyse(Query(sql, "spark"), {"select": frame.columns}).problems
+
+
 def test_pipe_syntax_runs_where_spark_has_it(engine: SparkEngine, inputs: Mapping[str, Any], spark: Any) -> None:
     if spark.version < "4":
         pytest.skip("Spark has pipes from 4.0 on")
