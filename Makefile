@@ -23,9 +23,9 @@ else
   INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --use-pep517
 endif
 
-# What shows that reads, writes, checks, functions and kept frames work on another kind of session.
-SPARK_CORE := $(addprefix tests/contracts/test_,engines.py functions.py) \
-  $(addprefix tests/engine/spark/test_,executors.py keep.py platform.py save.py session.py) -k "not ADLS"
+# What shows that all of the engine works on another Spark, bad input included; their Hadoop does not speak to the offline Azure.
+SPARK_CORE := -n 2 $(addprefix tests/contracts/test_,engines.py functions.py texts.py) tests/engine/spark \
+  tests/engine/test_interop.py tests/test_bad_input.py -k "not ADLS and not azure"
 # What another kind of session can break first; `make test-connect ARGS=tests` runs all there is.
 CONNECT_CORE := tests/contracts/test_engines.py tests/engine/spark/test_platform.py \
   -k "not ADLS and not what_a_check and not append_refuses and not names_match"

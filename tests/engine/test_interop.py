@@ -181,6 +181,8 @@ def test_column_mapping_is_never_null(both: Both, mode: str) -> None:
 
 
 def test_widened_types(both: Both) -> None:
+    if both.sql.version < "4":
+        pytest.skip("the Delta of Spark 3.5 widens no INT to BIGINT")
     make(
         both,
         "'delta.enableTypeWidening' = 'true'",
@@ -214,6 +216,8 @@ def test_what_pandas_can_only_read_is_told_with_the_way_out(
     both: Both, feature: str, properties: str, columns: str, way: str
 ) -> None:
     """The SQL of the message is run, and then it works."""
+    if both.sql.version < "4" and feature == "rowTracking":
+        pytest.skip("the Delta of Spark 3.5 can not drop it")
     if "CLUSTER" in columns:
         both.run(f"CREATE TABLE T {BASIC} USING delta CLUSTER BY (id)", VALUES)
     else:

@@ -66,9 +66,25 @@ class Raised:
         return found[-1] if found else ""
 
 
+_BEFORE_SPARK_4 = (
+    (re.compile(r"Encountered error while reading file (\S+?)\. Details:"),
+     r"[FAILED_READ_FILE.NO_HINT] Encountered error while reading file \1. SQLSTATE: KD001"),
+    (re.compile(r"File (\S+) does not exist\nIt is possible the underlying files have been updated"),
+     r"[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file \1. File does not exist"),
+)  # fmt: skip
+"""What older Spark says without a condition, and how newer Spark says it."""
+
+
 def read(error: BaseException) -> Raised:
     """Take an error of Spark apart."""
-    return replace(_read(error, str(error)), whole=str(error))
+    text = _as_newer(str(error))
+    return replace(_read(error, text), whole=text)
+
+
+def _as_newer(text: str) -> str:
+    for old, new in _BEFORE_SPARK_4:
+        text = old.sub(new, text)
+    return text
 
 
 def _read(error: BaseException, text: str) -> Raised:
@@ -77,7 +93,7 @@ def _read(error: BaseException, text: str) -> Raised:
     condition = condition_of(error)
     trace = _trace(error) if not condition or _WRAPPERS.search(text) else ""
     if trace:
-        return _from_jvm(type(error).__name__, trace)
+        return _from_jvm(type(error).__name__, _as_newer(trace))
     context = _context(error) or {"fragment": _fragment(text)}
     line, column = _line_of(text)
     return Raised(

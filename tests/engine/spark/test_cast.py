@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from pyspark.errors import PySparkException
 
 from odibi.engine.casting import CastPlan, legal_names
 from odibi.engine.spark.cast import apply, plan_cast
+from odibi.engine.spark.kinds import spark_errors
 from odibi.engine.spark.types import columns_of
 from odibi.errors import SchemaMismatchError
 from odibi.types import Column, parse_type
@@ -97,7 +97,7 @@ def test_an_append_is_cast_where_nothing_is_lost(spark: Any) -> None:
 )  # fmt: skip
 def test_a_value_that_would_change_is_an_error(spark: Any, value: str, type: str) -> None:
     _, data = cast(spark, f"SELECT {value} AS v", {"v": type})
-    with pytest.raises(PySparkException, match=r"CAST_OVERFLOW|OUT_OF_RANGE|can not be stored as \w+ without loss"):
+    with pytest.raises(spark_errors(), match=r"CAST_OVERFLOW|OUT_OF_RANGE|can not be stored as \w+ without loss"):
         data.collect()
 
 
@@ -130,7 +130,7 @@ def test_an_append_that_could_lose_is_refused_with_both_types(spark: Any, value:
 )
 def test_declared_types_are_checked(spark: Any, value: str, type: str, error: str) -> None:
     _, data = cast(spark, f"SELECT {value} AS v", declared={"v": type})
-    with pytest.raises(PySparkException, match=error):
+    with pytest.raises(spark_errors(), match=error):
         data.collect()
 
 
@@ -154,7 +154,7 @@ def test_casts_that_do_not_exist_are_told_with_both_types(spark: Any, value: str
     ],
 )
 def test_what_spark_would_make_something_of_is_an_error(spark: Any, value: str, type: str, error: str) -> None:
-    with pytest.raises(PySparkException, match=f"odibi: {error} \\(column 'v"):
+    with pytest.raises(spark_errors(), match=f"odibi: {error} \\(column 'v"):
         cast(spark, f"SELECT {value} AS v", declared={"v": type})[1].collect()
 
 

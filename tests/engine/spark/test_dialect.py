@@ -136,6 +136,8 @@ def test_both_engines_give_the_same(engine: SparkEngine, spark: Any, expression:
     ],
 )
 def test_queries_that_both_know(engine: SparkEngine, spark: Any, sql: str) -> None:
+    if spark.version < "4" and "EXCLUDE" in sql:
+        pytest.skip("open-source Spark 3.5 has no * EXCEPT")
     with duckdb.connect() as connection:
         expected = connection.execute(f"WITH t AS ({GIVEN}) SELECT * FROM ({sql})").fetchall()
     frame = engine.query(Query(sql, "duckdb"), {"t": engine.adopt(spark.sql(T))})[0]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import re
 from pathlib import Path
 
 import pytest
 
+from odibi.connections import LocalConnection
 from odibi.engine import SparkEngine
-from odibi.engine.base import Query
+from odibi.engine.base import Query, Source
 from odibi.engine.spark import data_problems, errors, sql_problems
 from odibi.engine.spark.errors import explain, is_interrupt, is_transient
+from odibi.engine.spark.formats import explain as explain_file
+from odibi.engine.spark.formats.base import open_input
 from odibi.engine.spark.platform import NoDeltaError
 from odibi.errors import AccessError, DataError, DataNotFoundError, OdibiError, SqlError, UnsupportedError
 
@@ -247,6 +251,50 @@ def test_errors_of_the_jvm(error: Exception, kind: type[OdibiError], message: st
     assert type(found) is kind
     assert message in plain(found)
     assert "\n" not in str(found)
+
+
+def test_files_in_the_words_of_spark_before_4(tmp_path: Path) -> None:
+    reading = "org.apache.spark.SparkException: Encountered error while reading file file:///x/a.parquet. Details:"
+    found = explain(of_jvm(ABORTED, reading, "java.io.IOException: FAILED_TO_UNCOMPRESS(5)"))
+    assert type(found) is DataError
+    assert "'/x/a.parquet' is damaged (FAILED_TO_UNCOMPRESS(5)); restore it" in plain(found)
+    (tmp_path / "t" / "_delta_log").mkdir(parents=True)
+    gone = f"org.apache.spark.SparkFileNotFoundException: File file:{tmp_path}/t/part-0.parquet does not exist\n"
+    found = explain(of_jvm(ABORTED, gone + "It is possible the underlying files have been updated. You can …"))
+    assert type(found) is DataNotFoundError
+    assert "t: the log lists the data file part-0.parquet, which is gone" in plain(found)
+
+
+MALFORMED = "org.apache.spark.SparkException: [MALFORMED_RECORD_IN_PARSING.WITHOUT_SUGGESTION] Malformed records are …"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "causes", "message"),
+    [
+        ("a.csv", b"id,name\n1,a\n2\n",
+         (MALFORMED, "org.apache.spark.SparkRuntimeException: [MALFORMED_CSV_RECORD] Malformed CSV record: 2"),
+         "raw:a.csv, line 3: expected 2 columns, found 1: '2'"),
+        ("a.csv", b'id,name\n1,"a\n',
+         ("com.univocity.parsers.common.TextParsingException: Unescaped quote character",),
+         "raw:a.csv, line 2: a quote is opened here and never closed"),
+        ("a.csv.gz", gzip.compress(b"id,name\n1,a\n" * 9)[:-9],
+         ("java.io.EOFException: Unexpected end of input stream",), "raw:a.csv.gz is no whole gzip file; it was"),
+        ("a.jsonl", b'{"id": 1}\n{"id"\n', (MALFORMED,), "raw:a.jsonl, line 2: Expecting"),
+        ("a.jsonl", b"[1, 2]\n", (MALFORMED,), "raw:a.jsonl holds no JSON objects with fields"),
+    ],
+)  # fmt: skip
+def test_a_file_that_spark_does_not_name(
+    tmp_path: Path, name: str, content: bytes, causes: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "fine.csv.gz").write_bytes(gzip.compress(b"id,name\n1,a\n"))
+    lake = LocalConnection(tmp_path, name="raw")
+    for each in (name, "fine.csv.gz"):
+        source = Source(lake, each, "json" if "json" in each else "csv")
+        explain_file.remember(open_input(source, text=True))
+    found = explain(of_jvm(ABORTED, *causes))
+    assert type(found) is DataError
+    assert message in plain(found)
 
 
 # -- what may pass, and what was stopped -------------------------------------------------------------------------------

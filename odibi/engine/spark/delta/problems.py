@@ -36,6 +36,8 @@ _BY_WORDS = {
     "DELTA_VACUUM_RETENTION_PERIOD_TOO_SHORT": "to vacuum files with such a low retention period",
 }
 """What older Delta says without a condition."""
+_OPENS_LOG = re.compile(r"\bat org\.apache\.spark\.sql\.delta\.Snapshot\w*\W")
+"""A line of the trace of what opens a table; what writes one may read other JSON."""
 _OF_LOG = re.compile(rf"file (\S+?)/+{delta_log.LOG}/(\d{{20}}\.[\w.]*\w)")
 MAX_DETAIL = 200
 """Characters of Spark's own message that are shown."""
@@ -91,6 +93,8 @@ def told(
         return delta_log.no_version(location, version, versions)
     if raised.main in DAMAGED:
         return delta_log.damaged(location.display, _gap(versions) or _short(raised.text))
+    if raised.main in READING and _OPENS_LOG.search(raised.whole):  # before Spark 4 without the name of the file
+        return of_log(raised) or delta_log.damaged(location.display, "a commit is damaged or gone")
     return of_log(raised)
 
 

@@ -38,6 +38,8 @@ from odibi.errors import OdibiError
 from odibi.files import new_txn
 from odibi.location import Location
 
+_CAN_NOT_REPLACE = "does not support truncate in batch mode"
+"""What Spark 3.5.7 says of a Delta table in a catalog that Delta 3.3 is to replace; its files can be."""
 _CONFLICTS = re.compile(
     r"DELTA_PROTOCOL_CHANGED|DELTA_METADATA_CHANGED|DELTA_CONCURRENT_\w+|DELTA_PATH_EXISTS|DELTA_TABLE_ALREADY_EXISTS|"
     r"TABLE_OR_VIEW_ALREADY_EXISTS|ProtocolChangedException|MetadataChangedException|ConcurrentAppendException|"
@@ -196,10 +198,16 @@ class _Write:
         else:  # where the session overwrites partitions only, this write says otherwise
             writer = writer.mode("overwrite").option("overwriteSchema", str(plan.renews).lower())
             writer = writer.option("partitionOverwriteMode", "static")
-        if place.table:
-            writer.saveAsTable(place.table)
-        else:
+        if not place.table:
             writer.save(spark_path(place))
+            return
+        try:
+            writer.saveAsTable(place.table)
+        except errors.spark_errors() as error:
+            if plan.table is None or _CAN_NOT_REPLACE not in str(error):
+                raise
+            found = self.session.spark.sql(f"DESCRIBE DETAIL {place.table}").select("location").first()
+            writer.save(found[0])
 
     def _outcome(self, error: BaseException, txn: str, place: Location) -> Commit | None:
         """What was committed although Spark ended with an error; None where the log shows that nothing was.

