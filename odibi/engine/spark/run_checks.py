@@ -139,7 +139,7 @@ class Checking:
         """Judge conditions over single rows: what is none, like an aggregate, is refused. A filter alone would also see
         columns that the frame has left out."""
         judged = reduce(lambda data, text: data.where(f"({text}\n)"), conditions, self.frame.data)
-        judged.schema  # noqa: B018 - on Connect nothing is judged before
+        judged.selectExpr("1").schema  # noqa: B018 - on Connect a filter alone has the schema of its input, unasked
         self.frame.data.selectExpr("*", *(f"({text}\n)" for text in conditions)).schema  # noqa: B018 - asking judges
 
     def _can_not(self, compiled: _Compiled, error: BaseException) -> None:
