@@ -77,7 +77,8 @@ def scan(session: Session, source: Source) -> SparkFrame:
     types = _types(input, list(texts.values()), names)
     parts = [_select(input, frame, group, types, wanted, partitions) for group, frame in texts.items()]
     known = {**{name: input.partitions[name] for name in partitions}, **types}
-    return SparkFrame(union(parts).select(*map(quote, wanted)), columns_of_types(known, wanted))
+    data = parts[0] if len(parts) == 1 else union(parts).select(*map(quote, wanted))
+    return SparkFrame(data, columns_of_types(known, wanted))
 
 
 # -- columns -----------------------------------------------------------------------------------------------------------
