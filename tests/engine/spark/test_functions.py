@@ -67,6 +67,7 @@ def test_lazy_functions_start_no_job(engine: SparkEngine) -> None:
     assert_frame_equal(engine.native(found), [{"name": "x", "n": 2}])
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # of PySpark 3.5, which pytest.warns hands on
 def test_an_eager_frame_is_arrow_and_many_rows_are_worth_a_warning(
     engine: SparkEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
