@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -27,10 +28,12 @@ class Rounds:
 
 def rounds(spark: Any, ways: Mapping[str, Callable[[], Any]], runs: int, warm_up: int) -> dict[str, Rounds]:
     """Run each way `runs` times in turn, after `warm_up` rounds whose time does not count. Which comes first changes
-    from round to round."""
+    from round to round; what one leaves behind is not collected in the other's time."""
     found = {name: Rounds() for name in ways}
     for number in range(-warm_up, runs):
         for name in sorted(ways, reverse=bool(number % 2)):
+            gc.collect()
+            spark.sparkContext._jvm.System.gc()
             began = time.perf_counter()
             with counted_jobs(spark) as work:
                 ways[name]()
